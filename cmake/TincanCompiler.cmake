@@ -1,0 +1,21 @@
+# The flags of our own targets; an including project keeps its own.
+add_library(tincan_flags INTERFACE)
+target_compile_features(tincan_flags INTERFACE cxx_std_23)
+target_compile_options(tincan_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor
+  -Wno-missing-field-initializers  # options structs are meant to be filled in part
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)  # GCC 12 sees overlaps in std::string: its PR 105651
+if(TINCAN_WERROR)
+  target_compile_options(tincan_flags INTERFACE -Werror)
+endif()
+
+if(PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_CXX_EXTENSIONS OFF)
+
+  # Used when it is there: a second build of the same sources then costs next to nothing. The
+  # sloppiness is what ccache(1) asks for under "Precompiled headers".
+  find_program(TINCAN_CCACHE ccache)
+  if(TINCAN_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+        ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${TINCAN_CCACHE})
+  endif()
+endif()

@@ -1,0 +1,154 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "tincan/address.h"
+#include "tincan/failure.h"
+#include "tincan/method.h"
+#include "tincan/options.h"
+#include "tincan/peer.h"
+
+namespace tincan {
+
+class PayloadBlock;
+
+/// What a handler answered.
+///
+/// Its memory is recycled by the client when the reply is destroyed; a reply may outlive the client.
+class Reply {
+ public:
+  Reply() = default;
+  Reply(Reply&& other) noexcept;
+  Reply& operator=(Reply&& other) noexcept;
+  ~Reply();
+
+  /// Lives as long as the reply.
+  [[nodiscard]] std::span<const std::byte> payload() const;
+  [[nodiscard]] std::string_view text() const { return text_of(payload()); }
+  /// Descriptors that came along (ClientOptions::descriptors_max), yours to move out.
+  [[nodiscard]] std::vector<Descriptor>& descriptors() { return descriptors_; }
+
+  Reply(PayloadBlock* block, std::vector<Descriptor> descriptors)
+      : block_(block), descriptors_(std::move(descriptors)) {}
+
+ private:
+  PayloadBlock* block_ = nullptr;
+  std::vector<Descriptor> descriptors_;
+};
+
+/// Calls the methods of one server.
+///
+/// Thread-safe: calls from many threads share one connection and overtake each other. There is no
+/// hidden thread: whoever waits for a reply reads for the others too. When the server restarts, the
+/// next call connects again. A call is sent a second time only if it was *not sent*, or *unknown*
+/// and marked idempotent, and only within its deadline.
+///
+/// After fork() the child's copy is dead: its calls fail as `forked`, and the parent's connection is
+/// not disturbed.
+class Client {
+ public:
+  /// Connects, checks who the server is, and waits for its HELLO.
+  /// Errors: `no_server` · `refused` (which rule) · `not_tincan` (somebody accepts and says
+  /// something else, or nothing) · `deadline` · `path` · `usage` · `exhausted`.
+  [[nodiscard]] static Result<Client> connect(const Address& address,
+                                              const ClientOptions& options = {});
+  [[nodiscard]] static Result<Client> connect(std::string_view address,
+                                              const ClientOptions& options = {});
+
+  Client(Client&&) noexcept;
+  Client& operator=(Client&&) noexcept;
+  /// Closes the connection at once. No call may be under way in another thread; what was submitted
+  /// and not completed is forgotten, its completion destroyed unrun.
+  ~Client();
+
+  /// Calls `method` with `payload` (borrowed until it returns) and waits for the answer.
+  ///
+  /// Ends in exactly one of: a reply; or a Failure with the outcome `declared` (the handler's own
+  /// error), `not_sent` (the server cannot have run it) or `unknown` (it may have).
+  /// Returns at the deadline, + limits::verdict_grace for the server's word whether the call was
+  /// run; the server is told that the caller gave up.
+  /// Errors: see Cause; `too_large` and `usage` are found before a byte is sent.
+  /// Cost: one send(2), one recv(2); no allocation once buffers have grown; payload copied once
+  /// each way beside the kernel's copies.
+  [[nodiscard]] Result<Reply> call(std::string_view method, std::span<const std::byte> payload,
+                                   const CallOptions& options = {});
+  [[nodiscard]] Result<Reply> call(std::string_view method, std::string_view text = {},
+                                   const CallOptions& options = {}) {
+    return call(method, bytes_of(text), options);
+  }
+  /// The same with types. Errors: also `breach`, outcome `unknown`, when the answer is not an Out.
+  template <class In, class Out>
+  [[nodiscard]] Result<Out> call(const Method<In, Out>& method, const std::type_identity_t<In>& in,
+                                 CallOptions options = {});
+
+  /// Sends one way: no answer, no error from the handler. Returns once the kernel has every byte,
+  /// in order with the other calls of this thread; that the server read them is not known.
+  /// Errors: as `call`; blocks while the server does not read, until the deadline.
+  [[nodiscard]] Result<void> send(std::string_view method, std::span<const std::byte> payload,
+                                  const CallOptions& options = {});
+  [[nodiscard]] Result<void> send(std::string_view method, std::string_view text = {},
+                                  const CallOptions& options = {}) {
+    return send(method, bytes_of(text), options);
+  }
+
+  // Without blocking, from an event loop of your own: poll fd() for events() until deadline(), then
+  // call process(), which runs the completions.
+
+  using Completion = std::move_only_function<void(Result<Reply>)>;
+  /// Starts a call and returns; `payload` is copied, descriptors are duplicated. `completion` runs
+  /// once, inside a later process() on the thread that calls it, never inside submit().
+  /// The number names the call for `cancel`.
+  /// Errors: `usage`, `too_large`: found at once, and then there will be no completion.
+  [[nodiscard]] Result<std::uint64_t> submit(std::string_view method,
+                                             std::span<const std::byte> payload,
+                                             Completion completion, const CallOptions& options = {});
+  /// Gives a submitted call up; it completes as `cancelled`. Nothing happens when it has completed.
+  void cancel(std::uint64_t call);
+  /// One epoll descriptor for the client's life, made at the first use.
+  /// Errors: -1 when the process has no descriptor free.
+  [[nodiscard]] int fd();
+  /// What to poll for: always POLLIN.
+  [[nodiscard]] short events() const;
+  /// When process() wants to be called though nothing is readable; none: no need.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline() const;
+  /// Reads, writes, connects again and runs completions, without waiting.
+  void process();
+
+  /// Who the server is, of the present connection.
+  [[nodiscard]] Peer peer() const;
+  [[nodiscard]] const Address& address() const;
+  /// How often a connection was made again after the first.
+  [[nodiscard]] std::uint64_t reconnects() const;
+
+  struct State;
+  explicit Client(std::unique_ptr<State> state);
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+template <class In, class Out>
+Result<Out> Client::call(const Method<In, Out>& method, const std::type_identity_t<In>& in,
+                         CallOptions options) {
+  options.idempotent = options.idempotent || method.options.idempotent;
+  std::vector<std::byte> bytes;
+  Codec<In>::encode(in, bytes);
+  const auto reply = call(method.name, std::span<const std::byte>(bytes), options);
+  if (!reply) return std::unexpected(reply.error());
+  auto out = Codec<Out>::decode(reply->payload());
+  if (!out) {
+    return std::unexpected(Failure(Outcome::unknown, Cause::breach,
+                                   std::string(method.name) + " answered with something else"));
+  }
+  return std::move(*out);
+}
+
+}  // namespace tincan

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+/// Every limit, with its unit in its name and its source beside it. Those that an options struct
+/// repeats can be set there; the others belong to the protocol or the kernel.
+namespace tincan::limits {
+
+using namespace std::chrono_literals;
+
+// The kernel's.
+
+/// sizeof(sockaddr_un::sun_path) - 1, unix(7). Longer paths go through a directory descriptor.
+inline constexpr std::size_t sun_path_bytes_max = 107;
+/// PATH_MAX - 1, limits.h of Linux: no path can be longer.
+inline constexpr std::size_t path_bytes_max = 4095;
+/// SCM_MAX_FD, include/net/scm.h: one message carries no more descriptors.
+inline constexpr std::size_t message_descriptors_max = 253;
+
+// The protocol's: docs/wire-format.md.
+
+/// The body of one frame. 64 KiB: a small frame waits for at most one of these, about 4 µs at the
+/// 16 GB/s of a coalesced socket (measured: docs/performance.md).
+inline constexpr std::size_t fragment_bytes_max = 64 * 1024;
+/// The name of a method; one length byte on the wire.
+inline constexpr std::size_t method_bytes_max = 255;
+/// The prologue of a call: names, deadline, trace context and what later versions add. Chosen.
+inline constexpr std::size_t prologue_bytes_max = 4096;
+/// Text in an error or a refusal; longer text is cut at this length with an ellipsis. Chosen, so
+/// that a failure is always one frame.
+inline constexpr std::size_t error_text_bytes_max = 32 * 1024;
+/// The range of the slot number in a call id: 16 bits, one value means "no slot".
+inline constexpr std::size_t calls_in_flight_ceiling = 65535;
+
+// Per connection; agreed at HELLO as the smaller of both sides.
+
+/// One payload. Chosen: larger ones are better handed over than copied.
+inline constexpr std::uint64_t payload_bytes_max = 64ull * 1024 * 1024;
+/// Calls not yet answered. Chosen, not tuned: 16 times the deepest pipeline of docs/performance.md.
+inline constexpr std::uint32_t calls_in_flight_max = 1024;
+/// Bytes of requests being received or held by handlers. Room for one largest payload beside small
+/// ones; a call that would pass it is refused as `exhausted`.
+inline constexpr std::uint64_t incoming_bytes_max = 2 * payload_bytes_max;
+/// Bytes of replies that the peer has not read. Above it the connection is closed.
+inline constexpr std::uint64_t outgoing_bytes_max = 2 * payload_bytes_max;
+/// Unread reply bytes at which we stop reading the peer's calls. Chosen: several socket buffers.
+inline constexpr std::uint64_t outgoing_bytes_pause = 1024 * 1024;
+
+// Per server.
+
+/// Connections in all. Chosen; the descriptor limit of the process may be lower and is obeyed.
+inline constexpr std::uint32_t connections_max = 16384;
+/// Connections of one uid. Chosen: a quarter, so one user cannot take every place.
+inline constexpr std::uint32_t connections_per_uid_max = 4096;
+/// The accept queue. The kernel cuts it to net.core.somaxconn (4096 since Linux 5.4).
+inline constexpr int backlog = 4096;
+/// From accept to the peer's HELLO. Long enough for a swapped-out client, short for a silent one.
+inline constexpr std::chrono::milliseconds handshake_deadline = 5s;
+/// From stop() until unanswered calls are given up. Chosen: below systemd's TimeoutStopSec of 90 s.
+inline constexpr std::chrono::milliseconds drain_deadline = 5s;
+/// How long accepting rests when the process is out of descriptors or memory (F14: without a rest
+/// one core spins at 400,000 wake-ups a second). Promise 15 wants recovery within 1 s.
+inline constexpr std::chrono::milliseconds accept_rest = 100ms;
+/// A handler that holds its loop longer than this is named in the log. Chosen.
+inline constexpr std::chrono::milliseconds slow_handler = 100ms;
+
+// Per client.
+
+/// A call that names no deadline of its own.
+inline constexpr std::chrono::milliseconds call_deadline = 5s;
+/// From connect() to the server's HELLO.
+inline constexpr std::chrono::milliseconds connect_deadline = 1s;
+/// How long a call waits for a server that has gone to come back. Promise 7 wants 2 s.
+inline constexpr std::chrono::milliseconds reconnect_deadline = 2s;
+/// After a deadline: how long the server's verdict (expired before it was run?) is waited for, and
+/// how long a half-written frame may take. Within the 20 ms of promise 3.
+inline constexpr std::chrono::milliseconds verdict_grace = 10ms;
+
+}  // namespace tincan::limits

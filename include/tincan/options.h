@@ -1,0 +1,98 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tincan/descriptor.h"
+#include "tincan/limits.h"
+
+namespace tincan {
+
+/// Who may connect, or call one method. Empty: the file's permissions decide alone.
+///
+/// A peer passes when its uid is listed, or its primary or a supplementary gid is. The overflow ids
+/// never match. Inherited connections (`exec:`, `fd:`, `systemd:`) are not asked: who handed them
+/// over has decided.
+struct AllowList {
+  std::vector<uid_t> uids;
+  std::vector<gid_t> gids;
+  [[nodiscard]] bool empty() const { return uids.empty() && gids.empty(); }
+};
+
+/// How a path is claimed and who may use it.
+struct ListenOptions {
+  /// The mode of the socket file; connecting needs its write bit. It is never wider than this, not
+  /// for an instant, and exactly this afterwards, whatever the umask (which is not touched).
+  mode_t mode = 0600;
+  /// The file's group, by name or number. Needs membership (chown(2)).
+  std::optional<std::string> group = {};
+  /// Who may connect, beyond what the file says.
+  AllowList allow = {};
+  /// Connections waiting to be accepted; the kernel cuts it to net.core.somaxconn.
+  int backlog = limits::backlog;
+  /// Take the path over from a living server that lets us (same uid or root): no client notices.
+  bool take_over = false;
+  /// Permit `unix-abstract:` addresses, which have no file permissions. They need an `allow`.
+  bool abstract = false;
+};
+
+/// How a server treats its clients.
+struct ServerOptions {
+  mode_t mode = 0600;                                  ///< As ListenOptions::mode.
+  std::optional<std::string> group = {};               ///< As ListenOptions::group.
+  AllowList allow = {};                                ///< As ListenOptions::allow.
+  int backlog = limits::backlog;                       ///< As ListenOptions::backlog.
+  bool take_over = false;                              ///< As ListenOptions::take_over.
+  bool abstract = false;                               ///< As ListenOptions::abstract.
+
+  std::uint64_t payload_bytes_max = limits::payload_bytes_max;       ///< The largest request.
+  std::uint32_t calls_in_flight_max = limits::calls_in_flight_max;   ///< Unanswered, a connection.
+  std::uint64_t incoming_bytes_max = limits::incoming_bytes_max;     ///< Requests held, a connection.
+  std::uint64_t outgoing_bytes_max = limits::outgoing_bytes_max;     ///< Replies unread, a connection.
+  /// Descriptors accepted with one request, 0 … limits::message_descriptors_max. 0: not accepted.
+  std::uint32_t descriptors_max = 0;
+  std::uint32_t connections_max = limits::connections_max;                   ///< In all.
+  std::uint32_t connections_per_uid_max = limits::connections_per_uid_max;   ///< Of one uid.
+  std::chrono::milliseconds handshake_deadline = limits::handshake_deadline; ///< accept → HELLO.
+  std::chrono::milliseconds drain_deadline = limits::drain_deadline;         ///< stop() → end.
+  std::chrono::milliseconds slow_handler = limits::slow_handler;             ///< Named in the log.
+  /// Receives one line for what an operator should know: refusals, breaches, slow handlers, lack of
+  /// descriptors. Called on the loop; must not block. Empty: nothing is said.
+  std::function<void(std::string_view)> log = {};
+};
+
+/// How a client connects and what it accepts.
+struct ClientOptions {
+  std::chrono::nanoseconds connect_deadline = limits::connect_deadline;  ///< connect → HELLO.
+  std::chrono::nanoseconds deadline = limits::call_deadline;  ///< Of calls that name none.
+  /// How long a call waits for a server that has gone to come back, within the call's deadline.
+  /// 0: not at all.
+  std::chrono::nanoseconds reconnect_deadline = limits::reconnect_deadline;
+  /// The server must run as this uid. Without it the server must be root, ourselves, or the owner
+  /// of a socket file that nobody else could have put there. Checked before the first byte.
+  std::optional<uid_t> server_uid = {};
+  std::uint64_t payload_bytes_max = limits::payload_bytes_max;      ///< The largest reply.
+  std::uint32_t calls_in_flight_max = limits::calls_in_flight_max;  ///< Over all threads.
+  /// Descriptors accepted with one reply, 0 … limits::message_descriptors_max. 0: not accepted.
+  std::uint32_t descriptors_max = 0;
+};
+
+/// One call.
+struct CallOptions {
+  /// From now; none: ClientOptions::deadline. It travels with the call and reaches the handler.
+  std::optional<std::chrono::nanoseconds> deadline = {};
+  /// Running it twice is as good as once: it may be sent again after an *unknown* outcome.
+  bool idempotent = false;
+  /// Sent along; borrowed until the call returns. At most what the server accepts.
+  std::span<const Descriptor> descriptors = {};
+};
+
+}  // namespace tincan

@@ -1,0 +1,177 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "tincan/address.h"
+#include "tincan/failure.h"
+#include "tincan/method.h"
+#include "tincan/options.h"
+#include "tincan/peer.h"
+
+namespace tincan {
+
+class RequestState;
+
+/// One call to be answered, now or later, from any thread.
+///
+/// Dropped unanswered it is answered with a declared error, so no caller waits for a forgotten
+/// request. It may outlive its connection and its server; answering then does nothing. Threads: one
+/// request belongs to one thread at a time; hand it on by moving.
+class Request {
+ public:
+  Request(Request&& other) noexcept;
+  Request& operator=(Request&& other) noexcept;
+  ~Request();
+
+  /// The registered name; lives as long as the server.
+  [[nodiscard]] std::string_view method() const;
+  /// The caller's bytes, in memory of our own; they live as long as the request.
+  [[nodiscard]] std::span<const std::byte> payload() const;
+  [[nodiscard]] std::string_view text() const { return text_of(payload()); }
+  /// Descriptors that came with the call, yours to move out.
+  [[nodiscard]] std::vector<Descriptor>& descriptors();
+  [[nodiscard]] const Peer& peer() const;
+  /// When the caller stops waiting, on this machine's CLOCK_MONOTONIC; none: it waits for ever.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline() const;
+  /// True for `Client::send`: nobody waits, and an answer does nothing.
+  [[nodiscard]] bool one_way() const;
+  /// True once the caller has given up, died, or run past its deadline: nobody will see an answer.
+  /// Any thread; one atomic load, and the clock when there is a deadline.
+  [[nodiscard]] bool abandoned() const;
+
+  /// Answers with `payload`, copied. On the request's loop the bytes leave when the loop has run
+  /// the handlers of this turn; from another thread the loop is woken. Never blocks.
+  /// Errors: `answered` (a second answer does nothing) · `too_large` (the caller gets a declared
+  /// error instead) · `unsupported` (descriptors the caller does not accept: likewise). An answer
+  /// that cannot be delivered any more is no error; it is counted (`Server::Counts`).
+  Result<void> reply(std::span<const std::byte> payload, std::span<const Descriptor> descriptors = {});
+  Result<void> reply(std::string_view text = {}) { return reply(bytes_of(text)); }
+  /// Answers with an error of the application's own: `message` for people, `code` for programs.
+  Result<void> fail(std::string_view message, std::int32_t code = 0);
+
+  explicit Request(RequestState* state) : state_(state) {}
+
+ private:
+  RequestState* state_ = nullptr;
+};
+
+using Handler = std::function<void(Request)>;
+
+/// Serves methods at an address.
+///
+/// It has no thread: whoever calls `run()` drives it, or an event loop of yours through `fd()`. It
+/// handles thousands of connections at once, and one that stalls delays no other. A handler runs on
+/// the loop of its connection, one at a time; one that takes long keeps its loop's other clients
+/// waiting, so move such requests to threads of your own and answer from there.
+///
+/// Methods called `tincan.…` are ours: `tincan.ping` answers with what it was sent,
+/// `tincan.methods` lists names, `tincan.stats` and `tincan.health` tell how the server is.
+///
+/// After fork() the child's copy is dead: it closes its descriptors and touches nothing else.
+class Server {
+ public:
+  /// Claims the address and listens; clients may connect from now on and wait for `run()`.
+  /// An inherited connection (`fd:` of a connected socket) is served alone, and ends `run()`.
+  /// Errors: as Listener::listen.
+  [[nodiscard]] static Result<Server> listen(const Address& address,
+                                             const ServerOptions& options = {});
+  [[nodiscard]] static Result<Server> listen(std::string_view address,
+                                             const ServerOptions& options = {});
+
+  Server(Server&&) noexcept;
+  Server& operator=(Server&&) noexcept;
+  /// Ends at once: connections close, unanswered calls end as *unknown* at their callers, the path
+  /// is removed. No `run()` may be under way.
+  ~Server();
+
+  /// Adds a method, before the server runs for the first time. A name is 1 …
+  /// limits::method_bytes_max bytes and not `tincan.…`; the second `on` for a name replaces the
+  /// first. `allow` narrows who may call this one method.
+  ///
+  /// A handler that throws, or drops its request, makes a declared error for the caller. What it
+  /// throws goes no further.
+  void on(std::string_view method, Handler handler, AllowList allow = {});
+  /// A typed method: `handler` takes the decoded value and returns what is sent back, or a Failure,
+  /// whose detail and code the caller gets as a declared error.
+  template <class In, class Out, class Function>
+  void on(const Method<In, Out>& method, Function handler, AllowList allow = {});
+
+  /// Serves until `stop()`. Each thread that calls it runs a loop of its own; a connection stays on
+  /// one loop, and loops share the connections evenly.
+  /// Errors: `exhausted` or `system` when a loop cannot be set up.
+  [[nodiscard]] Result<void> run();
+  /// Starts the drain: the path is given free, no new connection or call is taken, calls under way
+  /// have until ServerOptions::drain_deadline to be answered, then `run()` returns in every thread.
+  /// Async-signal-safe; any thread; more than once is once.
+  void stop();
+
+  // For an event loop of your own: poll fd() for events() until deadline(), then call process().
+
+  /// One epoll descriptor for the server's life; readable when there is something to process.
+  [[nodiscard]] int fd() const;
+  /// What to poll for: always POLLIN.
+  [[nodiscard]] short events() const;
+  /// When process() wants to be called though nothing is readable; none: no need.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline() const;
+  /// Does what there is to do, runs handlers, and returns without waiting. One turn is bounded: a
+  /// busy server leaves fd() readable and wants another call.
+  /// Returns false once a drain has ended: there is nothing left to process.
+  bool process();
+
+  [[nodiscard]] const Address& address() const;
+
+  struct Counts {
+    std::uint64_t connections = 0;    ///< Now.
+    std::uint64_t accepted = 0;       ///< Connections so far.
+    std::uint64_t refused = 0;        ///< Connections and calls that a rule or quota turned away.
+    std::uint64_t calls = 0;          ///< Handed to handlers so far, one-way included.
+    std::uint64_t replies = 0;        ///< Answers put on a connection.
+    std::uint64_t errors = 0;         ///< Declared errors put on a connection.
+    std::uint64_t undeliverable = 0;  ///< Answers that came after their caller had gone.
+    std::uint64_t expired = 0;        ///< Calls whose deadline had passed before they were run.
+    std::uint64_t cancelled = 0;      ///< Calls given up by their callers while under way.
+    std::uint64_t breaches = 0;       ///< Connections closed because the peer broke the protocol.
+  };
+  /// A snapshot over all loops; any thread.
+  [[nodiscard]] Counts counts() const;
+
+  struct State;
+  explicit Server(std::unique_ptr<State> state);
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+template <class In, class Out, class Function>
+void Server::on(const Method<In, Out>& method, Function handler, AllowList allow) {
+  on(
+      method.name,
+      [handler = std::move(handler)](Request request) {
+        const auto in = Codec<In>::decode(request.payload());
+        if (!in) {
+          request.fail("the payload is not what this method takes");
+          return;
+        }
+        const Result<Out> result = handler(*in);
+        if (!result) {
+          const std::string message =
+              result.error().detail().empty() ? result.error().explain() : result.error().detail();
+          request.fail(message, result.error().code());
+          return;
+        }
+        std::vector<std::byte> out;
+        Codec<Out>::encode(*result, out);
+        request.reply(out);
+      },
+      std::move(allow));
+}
+
+}  // namespace tincan

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <mutex>
+#include <span>
+#include <utility>
+
+namespace tincan {
+
+class PayloadPool;
+
+/// The bytes of one payload, behind this header in one allocation. Made by a PayloadPool.
+class PayloadBlock {
+ public:
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {start(), size_}; }
+  [[nodiscard]] std::size_t capacity() const { return capacity_; }
+
+ private:
+  friend class Payload;
+  friend class PayloadPool;
+  [[nodiscard]] std::byte* start() const {
+    return reinterpret_cast<std::byte*>(const_cast<PayloadBlock*>(this) + 1);
+  }
+  PayloadPool* pool_;
+  PayloadBlock* next_;
+  std::size_t size_;
+  std::size_t capacity_;
+};
+
+/// Recycles payload blocks, so that a steady flow of calls allocates nothing.
+///
+/// It lives as long as somebody holds it or one of its blocks: a reply may outlive its client.
+/// Threads: any. What it keeps is bounded: blocks of up to `block_bytes_max`, `kept_bytes_max` in all.
+class PayloadPool {
+ public:
+  /// Chosen: the size of a fragment, so that whatever came in one frame is recycled.
+  static constexpr std::size_t block_bytes_max = 64 * 1024;
+  /// Chosen: 1,024 calls in flight of 1 KiB.
+  static constexpr std::size_t kept_bytes_max = 1024 * 1024;
+
+  [[nodiscard]] static PayloadPool* create() { return new PayloadPool; }
+  void hold();
+  void drop();
+
+  /// A block with room for `capacity` bytes, of size 0; it holds the pool.
+  [[nodiscard]] PayloadBlock* acquire(std::size_t capacity);
+  /// Gives a block of any pool back to it.
+  static void release(PayloadBlock* block);
+
+ private:
+  PayloadPool() = default;
+  ~PayloadPool();
+  void drop_locked(std::unique_lock<std::mutex> lock);
+
+  std::mutex mutex_;
+  std::size_t holders_ = 1;
+  std::size_t kept_bytes_ = 0;
+  PayloadBlock* free_ = nullptr;
+};
+
+/// Owns one block, or none (an empty payload).
+class Payload {
+ public:
+  Payload() = default;
+  explicit Payload(PayloadBlock* block) : block_(block) {}
+  Payload(Payload&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+  Payload& operator=(Payload&& other) noexcept {
+    std::swap(block_, other.block_);
+    return *this;
+  }
+  ~Payload() {
+    if (block_ != nullptr) PayloadPool::release(block_);
+  }
+
+  [[nodiscard]] std::span<const std::byte> bytes() const {
+    return block_ == nullptr ? std::span<const std::byte>() : block_->bytes();
+  }
+  /// Adds `bytes` at the end. Room grows with what has arrived, never with what was promised.
+  void append(PayloadPool& pool, std::span<const std::byte> bytes);
+  [[nodiscard]] PayloadBlock* release() { return std::exchange(block_, nullptr); }
+
+ private:
+  PayloadBlock* block_ = nullptr;
+};
+
+}  // namespace tincan

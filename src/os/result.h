@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cerrno>
+#include <expected>
+
+namespace tincan::os {
+
+/// The errno of a system call that failed.
+struct Errno {
+  int code = 0;
+  constexpr bool operator==(const Errno&) const = default;
+};
+
+/// What a wrapper of a system call returns: two registers, no allocation.
+template <class T>
+using Sys = std::expected<T, Errno>;
+
+inline std::unexpected<Errno> failed(int code) { return std::unexpected(Errno{code}); }
+inline std::unexpected<Errno> failed() { return failed(errno); }
+
+}  // namespace tincan::os

@@ -1,0 +1,54 @@
+#include "protocol/outbox.h"
+
+#include <cstring>
+
+#include "base/check.h"
+
+namespace tincan::protocol {
+
+namespace {
+/// Written bytes at the front are cut off when there are this many. Chosen: a fragment, so that
+/// moving the rest to the front costs less than having written them.
+constexpr std::size_t compaction_bytes = 64 * 1024;
+}  // namespace
+
+void Outbox::attach(std::vector<Descriptor> descriptors) {
+  if (!descriptors.empty()) marks_.push_back({position(), std::move(descriptors)});
+}
+
+bool Outbox::patch(std::uint64_t position, std::span<const std::byte> bytes) {
+  if (position < written_) return false;
+  TINCAN_CHECK(position + bytes.size() <= this->position());
+  std::memcpy(bytes_.data() + head_ + (position - written_), bytes.data(), bytes.size());
+  return true;
+}
+
+Outbox::Chunk Outbox::front() const {
+  Chunk chunk{std::span(bytes_).subspan(head_), {}};
+  for (const Mark& mark : marks_) {
+    if (mark.position == written_) {
+      chunk.descriptors = mark.descriptors;
+    } else {
+      chunk.bytes = chunk.bytes.first(mark.position - written_);
+      break;
+    }
+  }
+  return chunk;
+}
+
+void Outbox::advance(std::size_t count) {
+  if (count == 0) return;
+  TINCAN_CHECK(count <= unsent_bytes());
+  if (!marks_.empty() && marks_.front().position == written_) marks_.erase(marks_.begin());
+  head_ += count;
+  written_ += count;
+  if (head_ == bytes_.size()) {
+    bytes_.clear();
+    head_ = 0;
+  } else if (head_ >= compaction_bytes && head_ >= bytes_.size() - head_) {
+    bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(head_));
+    head_ = 0;
+  }
+}
+
+}  // namespace tincan::protocol

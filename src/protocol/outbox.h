@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "tincan/descriptor.h"
+
+namespace tincan::protocol {
+
+/// The stream that goes out: bytes not yet written, with the descriptors that belong to some of
+/// them. Positions count every byte since the connection began, so "has the last byte of that call
+/// been written?" is one comparison.
+class Outbox {
+ public:
+  /// Where the next byte will stand.
+  [[nodiscard]] std::uint64_t position() const { return written_ + unsent_bytes(); }
+  [[nodiscard]] std::uint64_t written() const { return written_; }
+  [[nodiscard]] std::size_t unsent_bytes() const { return bytes_.size() - head_; }
+
+  /// To append to. Only its end may be changed.
+  [[nodiscard]] std::vector<std::byte>& bytes() { return bytes_; }
+  /// `descriptors` belong to the byte at `position()`, which is about to be appended.
+  void attach(std::vector<Descriptor> descriptors);
+  /// Overwrites bytes that were not written yet; false when some of them were.
+  bool patch(std::uint64_t position, std::span<const std::byte> bytes);
+
+  /// What to write next: with descriptors when they belong to its first byte, and never beyond the
+  /// byte that the next descriptors belong to.
+  struct Chunk {
+    std::span<const std::byte> bytes;
+    std::span<const Descriptor> descriptors;
+  };
+  [[nodiscard]] Chunk front() const;
+  /// `count` bytes of the chunk were written; descriptors went with the first of them.
+  void advance(std::size_t count);
+
+  /// True when it has no memory: nothing unsent, and no room kept.
+  [[nodiscard]] bool is_bare() const { return bytes_.capacity() == 0; }
+  /// Gives it room, while it is bare, so that idle connections need none of their own.
+  void lend(std::vector<std::byte> buffer) { bytes_ = std::move(buffer); }
+  /// Takes the room back; everything must have been written.
+  [[nodiscard]] std::vector<std::byte> reclaim() { return std::exchange(bytes_, {}); }
+
+ private:
+  struct Mark {
+    std::uint64_t position;
+    std::vector<Descriptor> descriptors;
+  };
+
+  std::vector<std::byte> bytes_;
+  std::size_t head_ = 0;
+  std::uint64_t written_ = 0;
+  std::vector<Mark> marks_;
+};
+
+}  // namespace tincan::protocol

@@ -1,0 +1,71 @@
+#include "protocol/session.h"
+
+#include "base/check.h"
+
+namespace tincan::protocol {
+
+Session::Session(const Settings& settings, PayloadPool& pool, Events& events)
+    : settings_(settings), pool_(pool), events_(events) {
+  wire::encode_hello({.payload_bytes_max = settings.payload_bytes_max,
+                      .calls_in_flight_max = settings.calls_in_flight_max,
+                      .descriptors_max = settings.descriptors_max,
+                      .abilities = 0,
+                      .clock_offset_nanoseconds = settings.clock_offset_nanoseconds},
+                     outbox_.bytes());
+}
+
+Session::~Session() = default;
+
+void Session::end(const Failure& why) {
+  if (ended_) return;
+  ended_ = true;
+  Failure not_sent = why;
+  not_sent.with_outcome(Outcome::not_sent);
+  Failure unknown = why;
+  unknown.with_outcome(Outcome::unknown);
+
+  while (OutgoingCall* const call = waiting_.front()) {
+    waiting_.remove(*call);
+    finish(*call, std::unexpected(not_sent));
+  }
+  while (OutgoingCall* const call = one_ways_.front()) {
+    one_ways_.remove(*call);
+    // Those wholly written have left the list: complete_one_way_calls.
+    finish(*call, std::unexpected(not_sent));
+  }
+  for (Fragments& message : fragments_) {
+    if (message.call == nullptr) continue;
+    if (message.call->one_way) finish(*message.call, std::unexpected(not_sent));
+  }
+  fragments_.clear();
+  for (OutgoingSlot& slot : outgoing_) {
+    OutgoingCall* const call = std::exchange(slot.call, nullptr);
+    if (call == nullptr) continue;
+    const bool written = call->stage_ != OutgoingCall::Stage::partly &&
+                         call->end_ <= outbox_.written();
+    finish(*call, std::unexpected(written ? unknown : not_sent));
+  }
+}
+
+Failure failure_of(const wire::Error& error) {
+  const auto make = [&](Outcome outcome, Cause cause) {
+    return Failure(outcome, cause, std::string(error.text)).with_code(error.code);
+  };
+  switch (error.reason) {
+    case wire::Reason::declared: return make(Outcome::declared, Cause::declared);
+    case wire::Reason::dropped: return make(Outcome::declared, Cause::declared);
+    case wire::Reason::threw: return make(Outcome::declared, Cause::declared);
+    case wire::Reason::no_method: return make(Outcome::not_sent, Cause::no_method);
+    case wire::Reason::refused: return make(Outcome::not_sent, Cause::refused);
+    case wire::Reason::expired: return make(Outcome::not_sent, Cause::deadline);
+    case wire::Reason::cancelled: return make(Outcome::not_sent, Cause::cancelled);
+    case wire::Reason::exhausted: return make(Outcome::not_sent, Cause::exhausted);
+    case wire::Reason::too_large: return make(Outcome::not_sent, Cause::too_large);
+    case wire::Reason::draining: return make(Outcome::not_sent, Cause::draining);
+    case wire::Reason::breach: return make(Outcome::unknown, Cause::breach);
+    case wire::Reason::reply_lost: return make(Outcome::declared, Cause::too_large);
+  }
+  return make(Outcome::unknown, Cause::breach);
+}
+
+}  // namespace tincan::protocol

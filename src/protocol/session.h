@@ -1,0 +1,236 @@
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/payload.h"
+#include "base/time.h"
+#include "protocol/call.h"
+#include "protocol/outbox.h"
+#include "tincan/descriptor.h"
+#include "tincan/failure.h"
+#include "wire/body.h"
+#include "wire/frame.h"
+
+/// The protocol of one connection, without any I/O: bytes, descriptors and the time go in; bytes to
+/// write and events come out. The same code runs behind a socket, a ring and a simulator.
+namespace tincan::protocol {
+
+/// What one side allows the other.
+struct Settings {
+  std::uint64_t payload_bytes_max = limits::payload_bytes_max;
+  std::uint32_t calls_in_flight_max = limits::calls_in_flight_max;
+  std::uint32_t descriptors_max = 0;
+  std::uint64_t incoming_bytes_max = limits::incoming_bytes_max;
+  std::uint64_t outgoing_bytes_pause = limits::outgoing_bytes_pause;
+  std::int64_t clock_offset_nanoseconds = 0;  ///< CLOCK_REALTIME - CLOCK_MONOTONIC, here and now.
+};
+
+/// Hears what happens on a session. Called from inside `receive`, `written` and `end`; may start
+/// calls and answer, must not destroy the session.
+class Events {
+ public:
+  virtual ~Events() = default;
+  /// The time, asked for when a call's deadline is to be judged.
+  virtual Moment now() = 0;
+  /// The peer's HELLO was accepted: calls may go out, and come in.
+  virtual void on_hello() = 0;
+  /// A whole call. It is to be answered once by `reply` or `fail`, unless it is one-way, and
+  /// released once.
+  virtual void on_call(IncomingCall call) = 0;
+  /// The caller of the incoming call tagged with `tag` has given it up. It still wants an answer.
+  virtual void on_cancel(void* tag) = 0;
+  /// `call` has ended, and is the caller's again. For a one-way call: its last byte was written.
+  virtual void on_end(OutgoingCall& call, Result<Answer> result) = 0;
+  /// The peer takes no further calls; those it had accepted it will still answer.
+  virtual void on_drain() = 0;
+};
+
+/// One connection's protocol, the same on both sides: each may call the other.
+///
+/// Threads: one at a time.
+class Session {
+ public:
+  /// Puts our HELLO on the stream.
+  Session(const Settings& settings, PayloadPool& pool, Events& events);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  // Coming in.
+
+  /// Descriptors that came with the bytes about to be received.
+  void arrived(std::vector<Descriptor> descriptors);
+  /// Takes whole frames off the front of `bytes` and returns how many bytes that was; the rest is
+  /// to be offered again, with more behind it. Stops early while `wants_input` is false.
+  /// Errors: the connection is over: what the peer did wrong (`breach`, `not_tincan`), or why it
+  /// sent us away (`refused`, `exhausted`, …). Call `end` and close.
+  [[nodiscard]] std::expected<std::size_t, Failure> receive(std::span<const std::byte> bytes);
+  /// False while the peer has more with us than we allow: unread answers, requests held.
+  [[nodiscard]] bool wants_input() const;
+  /// True until the peer's HELLO has come.
+  [[nodiscard]] bool expects_hello() const { return !greeted_; }
+
+  // Going out.
+
+  /// What to write. Calls and answers are put on the stream here, as slots and room come free.
+  [[nodiscard]] Outbox::Chunk output();
+  void written(std::size_t bytes);
+  /// Bytes of answers and calls that wait to be written, payloads of large ones included.
+  [[nodiscard]] std::uint64_t unsent_bytes() const;
+  [[nodiscard]] Outbox& outbox() { return outbox_; }
+
+  // Calls of ours.
+
+  /// Begins `call`, which then belongs to the session until `on_end`.
+  /// Errors, for which there is no on_end: `too_large`, `unsupported` (descriptors), `draining`.
+  [[nodiscard]] Result<void> start(OutgoingCall& call);
+  /// The caller waits no longer. True: the call is the caller's again and was not sent. False: the
+  /// server was told; wait a grace for its verdict (on_end), then `abandon`.
+  [[nodiscard]] bool give_up(OutgoingCall& call);
+  /// Takes the call back without a verdict: its outcome is unknown.
+  void abandon(OutgoingCall& call);
+  [[nodiscard]] bool peer_is_draining() const { return peer_drains_; }
+  [[nodiscard]] std::size_t calls_in_flight() const { return used_slots_; }
+
+  // Calls of the peer's.
+
+  /// `tag` will name the call to on_cancel.
+  void tag(std::uint64_t id, void* tag);
+  Delivery reply(std::uint64_t id, std::span<const std::byte> payload,
+                 std::vector<Descriptor> descriptors);
+  Delivery fail(std::uint64_t id, const wire::Error& error);
+  /// The payload of an incoming call was freed: `payload_bytes` of our allowance are back.
+  void release(std::size_t payload_bytes, bool one_way);
+  /// Incoming calls that were not answered yet.
+  [[nodiscard]] std::size_t calls_to_answer() const { return calls_to_answer_; }
+  /// Takes no calls from here on, and tells the peer how many were taken.
+  void drain();
+  /// Tells the peer why the connection is about to be closed.
+  void say_goodbye(const wire::Error& error);
+
+  /// The connection is over: every call of ours ends, as *not sent* if its last byte was not
+  /// written, else as *unknown*, with the cause and detail of `why`.
+  void end(const Failure& why);
+
+  /// What the peer allows; zeros before its HELLO.
+  [[nodiscard]] const wire::Hello& peer_hello() const { return peer_; }
+
+ private:
+  /// A call of ours that was begun. Its place is its slot number.
+  struct OutgoingSlot {
+    std::uint64_t id = 0;          ///< 0: free.
+    OutgoingCall* call = nullptr;  ///< Null: abandoned; the answer is awaited and dropped.
+    bool partly = false;           ///< The first fragment of the reply is here.
+    std::uint64_t promised_bytes = 0;
+    Payload payload;
+    std::vector<Descriptor> descriptors;
+  };
+  /// A call of the peer's whose fragments are arriving.
+  struct Partial {
+    std::string method;
+    IncomingCall call;
+    std::uint64_t promised_bytes = 0;
+    std::uint64_t received_bytes = 0;
+    /// Why it is not wanted. The rest of it is dropped as it comes, and it is answered at its end,
+    /// so that its slot is not free while its fragments still come.
+    std::optional<wire::Reason> refusal;
+    std::string refusal_text;
+  };
+  /// A call of the peer's that is being received or waits for its answer.
+  struct IncomingSlot {
+    std::uint64_t id = 0;  ///< 0: free.
+    void* tag = nullptr;
+  };
+  /// A message of ours with fragments still to go.
+  struct Fragments {
+    wire::Kind kind;
+    std::uint64_t id;
+    OutgoingCall* call;  ///< Null for a reply.
+    std::span<const std::byte> rest;
+    Payload owned;
+  };
+  using Verdict = std::expected<void, Failure>;
+
+  // session_input.cc
+  Verdict take_preamble(std::span<const std::byte>& bytes);
+  Verdict dispatch(const wire::Frame& frame);
+  Verdict take_hello(const wire::Frame& frame);
+  Verdict take_call(const wire::Frame& frame);
+  Verdict take_first_fragment(const wire::Frame& frame);
+  Verdict take_next_fragment(const wire::Frame& frame);
+  Verdict occupy(wire::CallId id, bool one_way);
+  Verdict take_method(const wire::Prologue& prologue, std::string_view& method);
+  Verdict begin_partial(IncomingCall call, std::uint64_t promised_bytes,
+                        std::span<const std::byte> payload);
+  Verdict add_to_partial(std::size_t index, std::span<const std::byte> payload, bool more);
+  void deliver(IncomingCall call);
+  Verdict take_cancel(const wire::Frame& frame);
+  Verdict take_reply(const wire::Frame& frame);
+  Verdict take_error(const wire::Frame& frame);
+  Verdict take_drain(const wire::Frame& frame);
+  std::expected<std::vector<Descriptor>, Failure> take_descriptors(const wire::Frame& frame);
+  [[nodiscard]] Moment on_our_clock(std::int64_t peer_nanoseconds) const;
+  [[nodiscard]] std::optional<std::size_t> find_partial(std::uint64_t id) const;
+  IncomingSlot* incoming(std::uint64_t id);
+
+  // session_output.cc
+  void begin(OutgoingCall& call);
+  void begin_waiting_calls();
+  void encode_first(wire::FrameHeader header, wire::Prologue& prologue,
+                    std::span<const std::byte> payload, std::vector<Descriptor> descriptors,
+                    OutgoingCall* call);
+  void encode_next_fragments();
+  void encode_next_fragment(Fragments& message);
+  void completed(OutgoingCall& call);
+  [[nodiscard]] bool has_room() const;
+  [[nodiscard]] bool has_slot() const;
+  std::uint16_t take_slot();
+  void free_slot(OutgoingSlot& slot);
+  void drop_fragments(std::uint64_t id);
+  OutgoingSlot* outgoing(std::uint64_t id);
+  void finish(OutgoingCall& call, Result<Answer> result);
+  void complete_one_way_calls();
+
+  const Settings settings_;
+  PayloadPool& pool_;
+  Events& events_;
+  Outbox outbox_;
+  wire::Hello peer_;
+  std::int64_t clock_shift_nanoseconds_ = 0;
+
+  bool greeted_ = false;
+  bool drains_ = false;
+  bool peer_drains_ = false;
+  bool ended_ = false;
+  std::uint8_t preamble_bytes_ = 0;
+
+  // Outgoing.
+  std::uint64_t sequence_ = 0;
+  std::vector<OutgoingSlot> outgoing_;
+  std::vector<std::uint16_t> free_slots_;
+  std::size_t used_slots_ = 0;
+  CallQueue waiting_;   ///< Not begun.
+  CallQueue one_ways_;  ///< Whole on the stream, not written.
+  std::vector<Fragments> fragments_;
+  std::size_t next_fragments_ = 0;
+  std::uint64_t fragments_bytes_ = 0;
+
+  // Incoming.
+  std::uint64_t peer_sequence_ = 0;
+  std::vector<IncomingSlot> incoming_;
+  std::vector<std::unique_ptr<Partial>> partials_;
+  std::uint64_t partials_bytes_ = 0;  ///< Promised by the calls in partials_.
+  std::uint64_t held_bytes_ = 0;      ///< Delivered and not released.
+  std::uint32_t held_one_ways_ = 0;
+  std::size_t calls_to_answer_ = 0;
+  std::vector<std::vector<Descriptor>> arrived_;
+  std::vector<std::string> method_names_;  ///< By the number that the peer gave them.
+};
+
+}  // namespace tincan::protocol

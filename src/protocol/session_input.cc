@@ -1,0 +1,408 @@
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+
+#include "base/check.h"
+#include "protocol/session.h"
+
+namespace tincan::protocol {
+
+namespace {
+
+using wire::CallId;
+using wire::Kind;
+
+/// Numbers that a peer may give to method names. Chosen: 16 KiB of names at the most.
+constexpr std::uint16_t method_numbers_max = 64;
+/// Clocks this close are the same clock, and the difference is the time between reading them.
+/// Time namespaces that differ do so by the age of a checkpoint: minutes to years.
+constexpr std::int64_t same_clock_nanoseconds = 100'000'000;
+
+std::unexpected<Failure> breach(std::string what) {
+  return std::unexpected(Failure(Cause::breach, std::move(what)));
+}
+
+/// What a stranger said instead of HELLO, made safe to print.
+std::unexpected<Failure> stranger(std::span<const std::byte> bytes) {
+  static constexpr std::size_t shown_bytes_max = 16;
+  std::string said;
+  for (const std::byte byte : bytes.first(std::min(bytes.size(), shown_bytes_max))) {
+    const char character = static_cast<char>(byte);
+    said += character >= ' ' && character <= '~' ? character : '.';
+  }
+  return std::unexpected(Failure(Cause::not_tincan, "it said \"" + said + "\" instead of HELLO"));
+}
+
+}  // namespace
+
+void Session::arrived(std::vector<Descriptor> descriptors) {
+  if (!descriptors.empty()) arrived_.push_back(std::move(descriptors));
+}
+
+bool Session::wants_input() const {
+  return held_bytes_ <= settings_.incoming_bytes_max &&
+         held_one_ways_ <= settings_.calls_in_flight_max &&
+         unsent_bytes() <= settings_.outgoing_bytes_pause;
+}
+
+std::expected<std::size_t, Failure> Session::receive(std::span<const std::byte> bytes) {
+  const std::size_t offered = bytes.size();
+  if (preamble_bytes_ < wire::preamble.size()) {
+    if (auto verdict = take_preamble(bytes); !verdict) return std::unexpected(verdict.error());
+  }
+  while (wants_input() && !ended_) {
+    const wire::Parsed parsed = wire::parse_frame(bytes);
+    if (parsed.state == wire::Parsed::State::breach) return breach(parsed.breach);
+    if (parsed.state == wire::Parsed::State::incomplete) break;
+    if (auto verdict = dispatch(parsed.frame); !verdict) return std::unexpected(verdict.error());
+    bytes = bytes.subspan(sizeof(wire::FrameHeader) + parsed.frame.body.size());
+  }
+  // Descriptors come with the first byte of their frame, so at most one frame can still lack its
+  // other bytes while its descriptors are here.
+  if (wants_input() && arrived_.size() > 1) return breach("descriptors that no frame announced");
+  return offered - bytes.size();
+}
+
+Session::Verdict Session::take_preamble(std::span<const std::byte>& bytes) {
+  const auto rest = std::as_bytes(std::span(wire::preamble)).subspan(preamble_bytes_);
+  const std::size_t count = std::min(rest.size(), bytes.size());
+  if (!std::ranges::equal(bytes.first(count), rest.first(count))) return stranger(bytes);
+  preamble_bytes_ = static_cast<std::uint8_t>(preamble_bytes_ + count);
+  bytes = bytes.subspan(count);
+  return {};
+}
+
+Session::Verdict Session::dispatch(const wire::Frame& frame) {
+  const Kind kind = frame.header.kind;
+  if (kind == Kind::error && frame.header.id == 0) {
+    const auto error = wire::decode_error(frame.body);
+    return error ? Verdict(std::unexpected(failure_of(*error))) : breach("malformed error");
+  }
+  if (!greeted_ && kind != Kind::hello) return breach("a frame before HELLO");
+  switch (kind) {
+    case Kind::call: return take_call(frame);
+    case Kind::reply: return take_reply(frame);
+    case Kind::error: return take_error(frame);
+    case Kind::cancel: return take_cancel(frame);
+    case Kind::hello: return take_hello(frame);
+    case Kind::drain: return take_drain(frame);
+    case Kind::ping: wire::encode_bare(Kind::pong, frame.header.id, outbox_.bytes()); return {};
+    case Kind::pong: return {};
+    case Kind::push:
+    case Kind::subscribe:
+    case Kind::credit:
+    case Kind::upgrade:
+    case Kind::revoke:
+    case Kind::handover:
+    case Kind::release: break;
+  }
+  return breach(std::string(wire::name(kind)) + " without the ability for it");
+}
+
+Session::Verdict Session::take_hello(const wire::Frame& frame) {
+  if (greeted_) return breach("a second HELLO");
+  const auto hello = wire::decode_hello(frame.body);
+  if (!hello) return breach("malformed HELLO");
+  if (hello->version_lowest > wire::version || hello->version_highest < wire::version) {
+    return std::unexpected(Failure(Cause::unsupported,
+                                   "it speaks protocol " + std::to_string(hello->version_lowest) +
+                                       " to " + std::to_string(hello->version_highest) +
+                                       ", we speak " + std::to_string(wire::version)));
+  }
+  peer_ = *hello;
+  peer_.calls_in_flight_max =
+      std::min<std::uint32_t>(peer_.calls_in_flight_max, limits::calls_in_flight_ceiling);
+  std::int64_t shift;
+  const bool overflows = __builtin_sub_overflow(hello->clock_offset_nanoseconds,
+                                                settings_.clock_offset_nanoseconds, &shift);
+  if (overflows || shift == INT64_MIN) return breach("an impossible clock");
+  clock_shift_nanoseconds_ = std::abs(shift) < same_clock_nanoseconds ? 0 : shift;
+  greeted_ = true;
+  events_.on_hello();
+  return {};
+}
+
+Moment Session::on_our_clock(std::int64_t peer_nanoseconds) const {
+  if (peer_nanoseconds == Moment::never().nanoseconds()) return Moment::never();
+  std::int64_t ours;
+  if (__builtin_add_overflow(peer_nanoseconds, clock_shift_nanoseconds_, &ours)) {
+    return clock_shift_nanoseconds_ > 0 ? Moment::never() : Moment(INT64_MIN);
+  }
+  return Moment(ours);
+}
+
+std::expected<std::vector<Descriptor>, Failure> Session::take_descriptors(
+    const wire::Frame& frame) {
+  if (frame.header.descriptors == 0) return {};
+  if (frame.header.descriptors > settings_.descriptors_max) {
+    return breach("more descriptors than we accept");
+  }
+  if (arrived_.empty() || arrived_.front().size() != frame.header.descriptors) {
+    return breach("announced " + std::to_string(frame.header.descriptors) +
+                  " descriptors, of which " +
+                  std::to_string(arrived_.empty() ? 0 : arrived_.front().size()) + " arrived");
+  }
+  std::vector<Descriptor> descriptors = std::move(arrived_.front());
+  arrived_.erase(arrived_.begin());
+  return descriptors;
+}
+
+Session::Verdict Session::take_call(const wire::Frame& frame) {
+  const CallId id = CallId::of(frame.header.id);
+  const bool continued = (frame.header.flags & wire::flag_continued) != 0;
+  // What was sent before our DRAIN arrived was not accepted; the peer knows by the count.
+  if (drains_ && id.sequence > peer_sequence_) {
+    const auto dropped = take_descriptors(frame);
+    return dropped ? Verdict() : std::unexpected(dropped.error());
+  }
+  return continued ? take_next_fragment(frame) : take_first_fragment(frame);
+}
+
+Session::Verdict Session::occupy(CallId id, bool one_way) {
+  if (id.sequence != peer_sequence_ + 1) return breach("call numbers that do not count up by one");
+  peer_sequence_ = id.sequence;
+  if (one_way) {
+    return id.slot == CallId::no_slot ? Verdict() : breach("a one-way call in a slot");
+  }
+  if (id.slot >= settings_.calls_in_flight_max) return breach("more calls in flight than agreed");
+  if (id.slot >= incoming_.size()) incoming_.resize(id.slot + 1u);
+  IncomingSlot& slot = incoming_[id.slot];
+  if (slot.id != 0) return breach("a call in a slot that is in use");
+  slot = {.id = id.value(), .tag = nullptr};
+  ++calls_to_answer_;
+  return {};
+}
+
+Session::Verdict Session::take_method(const wire::Prologue& prologue, std::string_view& method) {
+  method = prologue.method;
+  if (!prologue.method_number) {
+    return method.empty() ? breach("a call without a method") : Verdict();
+  }
+  const std::uint16_t number = *prologue.method_number;
+  if (number >= method_numbers_max) return breach("a method number over 63");
+  if (!method.empty()) {
+    if (number >= method_names_.size()) method_names_.resize(number + 1u);
+    method_names_[number] = method;
+    return {};
+  }
+  if (number >= method_names_.size() || method_names_[number].empty()) {
+    return breach("a method number that was not agreed on");
+  }
+  method = method_names_[number];
+  return {};
+}
+
+Session::Verdict Session::take_first_fragment(const wire::Frame& frame) {
+  std::span<const std::byte> payload;
+  const auto prologue = wire::decode_prologue(frame.body, payload);
+  if (!prologue) return breach("malformed prologue");
+  auto descriptors = take_descriptors(frame);
+  if (!descriptors) return std::unexpected(descriptors.error());
+
+  IncomingCall call;
+  call.id = frame.header.id;
+  call.one_way = (frame.header.flags & wire::flag_one_way) != 0;
+  call.idempotent = prologue->idempotent;
+  call.descriptors = std::move(*descriptors);
+  if (prologue->deadline) call.deadline = on_our_clock(*prologue->deadline);
+  if (auto verdict = occupy(CallId::of(call.id), call.one_way); !verdict) return verdict;
+  if (auto verdict = take_method(*prologue, call.method); !verdict) return verdict;
+
+  if ((frame.header.flags & wire::flag_more) != 0) {
+    if (!prologue->payload_bytes) return breach("fragments without the payload's size");
+    return begin_partial(std::move(call), *prologue->payload_bytes, payload);
+  }
+  if (payload.size() > settings_.payload_bytes_max) return breach("a payload over the agreed size");
+  call.payload.append(pool_, payload);
+  deliver(std::move(call));
+  return {};
+}
+
+Session::Verdict Session::begin_partial(IncomingCall call, std::uint64_t promised_bytes,
+                                        std::span<const std::byte> payload) {
+  // One-way calls have no slot that bounds how many can be begun at once.
+  if (partials_.size() > settings_.calls_in_flight_max) return breach("too many calls in pieces");
+  auto partial = std::make_unique<Partial>();
+  partial->method = call.method;
+  partial->call = std::move(call);
+  partial->promised_bytes = promised_bytes;
+  if (promised_bytes > settings_.payload_bytes_max) {
+    return breach("a payload over the agreed size");
+  }
+  if (promised_bytes > settings_.incoming_bytes_max - std::min(settings_.incoming_bytes_max,
+                                                               partials_bytes_)) {
+    partial->refusal = wire::Reason::exhausted;
+    partial->refusal_text = "over " + std::to_string(settings_.incoming_bytes_max) +
+                            " bytes on their way at once on this connection";
+    partial->call.descriptors.clear();
+  } else {
+    partials_bytes_ += promised_bytes;
+  }
+  partials_.push_back(std::move(partial));
+  return add_to_partial(partials_.size() - 1, payload, true);
+}
+
+std::optional<std::size_t> Session::find_partial(std::uint64_t id) const {
+  for (std::size_t i = 0; i < partials_.size(); ++i) {
+    if (partials_[i]->call.id == id) return i;
+  }
+  return std::nullopt;
+}
+
+Session::Verdict Session::take_next_fragment(const wire::Frame& frame) {
+  const auto index = find_partial(frame.header.id);
+  if (!index) return breach("a fragment of no call");
+  const bool one_way = (frame.header.flags & wire::flag_one_way) != 0;
+  if (one_way != partials_[*index]->call.one_way) return breach("a fragment of another kind");
+  return add_to_partial(*index, frame.body, (frame.header.flags & wire::flag_more) != 0);
+}
+
+Session::Verdict Session::add_to_partial(std::size_t index, std::span<const std::byte> payload,
+                                         bool more) {
+  Partial& partial = *partials_[index];
+  if (payload.size() > partial.promised_bytes - partial.received_bytes) {
+    return breach("a payload longer than announced");
+  }
+  partial.received_bytes += payload.size();
+  if (!partial.refusal) partial.call.payload.append(pool_, payload);
+  if (more) return {};
+
+  if (partial.received_bytes != partial.promised_bytes) {
+    return breach("a payload shorter than announced");
+  }
+  const auto whole = std::move(partials_[index]);
+  partials_.erase(partials_.begin() + static_cast<std::ptrdiff_t>(index));
+  if (whole->refusal) {
+    fail(whole->call.id, {.reason = *whole->refusal, .text = whole->refusal_text});
+    return {};
+  }
+  partials_bytes_ -= whole->promised_bytes;
+  whole->call.method = whole->method;
+  deliver(std::move(whole->call));
+  return {};
+}
+
+void Session::deliver(IncomingCall call) {
+  if (!call.deadline.is_never() && call.deadline <= events_.now()) {
+    fail(call.id, {.reason = wire::Reason::expired, .text = "the deadline passed before it was run"});
+    return;
+  }
+  held_bytes_ += call.payload.bytes().size();
+  if (call.one_way) ++held_one_ways_;
+  events_.on_call(std::move(call));
+}
+
+Session::Verdict Session::take_cancel(const wire::Frame& frame) {
+  if (const auto index = find_partial(frame.header.id)) {
+    const auto partial = std::move(partials_[*index]);
+    partials_.erase(partials_.begin() + static_cast<std::ptrdiff_t>(*index));
+    if (!partial->refusal) partials_bytes_ -= partial->promised_bytes;
+    fail(frame.header.id, {.reason = wire::Reason::cancelled});
+    return {};
+  }
+  // Unknown ids are not a breach: the answer may have crossed the cancel on its way.
+  if (IncomingSlot* const slot = incoming(frame.header.id)) events_.on_cancel(slot->tag);
+  return {};
+}
+
+Session::IncomingSlot* Session::incoming(std::uint64_t id) {
+  const CallId call = CallId::of(id);
+  if (call.slot >= incoming_.size() || id == 0) return nullptr;
+  IncomingSlot& slot = incoming_[call.slot];
+  return slot.id == id ? &slot : nullptr;
+}
+
+Session::OutgoingSlot* Session::outgoing(std::uint64_t id) {
+  const CallId call = CallId::of(id);
+  if (call.slot >= outgoing_.size() || id == 0) return nullptr;
+  OutgoingSlot& slot = outgoing_[call.slot];
+  return slot.id == id ? &slot : nullptr;
+}
+
+Session::Verdict Session::take_reply(const wire::Frame& frame) {
+  OutgoingSlot* const slot = outgoing(frame.header.id);
+  if (slot == nullptr) return breach("a reply to no call");
+  if (slot->call != nullptr && slot->call->stage_ == OutgoingCall::Stage::partly) {
+    return breach("a reply to half a call");
+  }
+  std::span<const std::byte> payload = frame.body;
+  const bool continued = (frame.header.flags & wire::flag_continued) != 0;
+  const bool more = (frame.header.flags & wire::flag_more) != 0;
+  if (continued != slot->partly) return breach("a fragment out of order");
+  if (!continued) {
+    const auto prologue = wire::decode_prologue(frame.body, payload);
+    if (!prologue) return breach("malformed prologue");
+    if (more && !prologue->payload_bytes) return breach("fragments without the payload's size");
+    slot->promised_bytes = more ? *prologue->payload_bytes : payload.size();
+    if (slot->promised_bytes > settings_.payload_bytes_max) {
+      return breach("a payload over the agreed size");
+    }
+    auto descriptors = take_descriptors(frame);
+    if (!descriptors) return std::unexpected(descriptors.error());
+    slot->descriptors = std::move(*descriptors);
+    slot->partly = more;
+  }
+  if (payload.size() > slot->promised_bytes) return breach("a payload longer than announced");
+  slot->promised_bytes -= payload.size();
+  if (slot->call != nullptr) slot->payload.append(pool_, payload);
+  if (more) return {};
+  if (slot->promised_bytes != 0) return breach("a payload shorter than announced");
+
+  OutgoingCall* const call = slot->call;
+  Answer answer{std::move(slot->payload), std::move(slot->descriptors)};
+  free_slot(*slot);
+  if (call != nullptr) finish(*call, std::move(answer));
+  return {};
+}
+
+Session::Verdict Session::take_error(const wire::Frame& frame) {
+  OutgoingSlot* const slot = outgoing(frame.header.id);
+  if (slot == nullptr) return breach("an error for no call");
+  const auto error = wire::decode_error(frame.body);
+  if (!error) return breach("malformed error");
+  OutgoingCall* const call = slot->call;
+  if (call != nullptr && call->stage_ == OutgoingCall::Stage::partly) {
+    return breach("an error for half a call");
+  }
+  free_slot(*slot);
+  if (call != nullptr) finish(*call, std::unexpected(failure_of(*error)));
+  return {};
+}
+
+Session::Verdict Session::take_drain(const wire::Frame& frame) {
+  if (peer_drains_) return breach("a second DRAIN");
+  if (frame.header.id > sequence_) return breach("DRAIN that counts calls not made");
+  peer_drains_ = true;
+  const Failure draining(Outcome::not_sent, Cause::draining, "the server is stopping");
+  while (OutgoingCall* const call = waiting_.front()) {
+    waiting_.remove(*call);
+    finish(*call, std::unexpected(draining));
+  }
+  const auto accepted = [&](std::uint64_t id) { return CallId::of(id).sequence <= frame.header.id; };
+  // One-way calls in pieces have no slot; those behind the count end here, the others go on.
+  for (std::size_t i = 0; i < fragments_.size();) {
+    OutgoingCall* const call = fragments_[i].call;
+    if (call == nullptr || !call->one_way || accepted(call->id_)) {
+      ++i;
+      continue;
+    }
+    drop_fragments(call->id_);
+    finish(*call, std::unexpected(draining));
+  }
+  while (OutgoingCall* const call = one_ways_.back()) {
+    if (accepted(call->id_)) break;
+    one_ways_.remove(*call);
+    finish(*call, std::unexpected(draining));
+  }
+  for (OutgoingSlot& slot : outgoing_) {
+    if (slot.id == 0 || accepted(slot.id)) continue;
+    OutgoingCall* const call = slot.call;
+    drop_fragments(slot.id);
+    free_slot(slot);
+    if (call != nullptr) finish(*call, std::unexpected(draining));
+  }
+  events_.on_drain();
+  return {};
+}
+
+}  // namespace tincan::protocol

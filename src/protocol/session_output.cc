@@ -1,0 +1,305 @@
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "protocol/session.h"
+
+namespace tincan::protocol {
+
+namespace {
+
+using wire::CallId;
+using wire::Kind;
+
+/// Calls and further fragments are put on the stream while fewer bytes than this wait to be
+/// written. Chosen: four fragments, so that a write is never short of bytes and a later small call
+/// never far behind.
+constexpr std::size_t room_bytes = 4 * limits::fragment_bytes_max;
+
+/// Above any prologue we write: a method's name, deadline, idempotency, the payload's size.
+constexpr std::size_t prologue_bytes_reserve = 2 + (2 + limits::method_bytes_max) + 10 + 2 + 10;
+
+}  // namespace
+
+bool Session::has_room() const { return outbox_.unsent_bytes() < room_bytes; }
+
+std::uint64_t Session::unsent_bytes() const { return outbox_.unsent_bytes() + fragments_bytes_; }
+
+Outbox::Chunk Session::output() {
+  if (waiting_.front() != nullptr) begin_waiting_calls();
+  if (!fragments_.empty()) encode_next_fragments();
+  return outbox_.front();
+}
+
+void Session::written(std::size_t bytes) {
+  outbox_.advance(bytes);
+  if (!one_ways_.empty()) complete_one_way_calls();
+}
+
+void Session::complete_one_way_calls() {
+  while (OutgoingCall* const call = one_ways_.front()) {
+    if (call->end_ > outbox_.written()) return;
+    one_ways_.remove(*call);
+    finish(*call, Answer());
+  }
+}
+
+Result<void> Session::start(OutgoingCall& call) {
+  TINCAN_CHECK(call.stage_ == OutgoingCall::Stage::idle);
+  if (ended_ || !greeted_) return std::unexpected(Failure(Cause::closed));
+  if (peer_drains_) {
+    return std::unexpected(Failure(Cause::draining, "the server is stopping"));
+  }
+  if (call.payload.size() > peer_.payload_bytes_max) {
+    return std::unexpected(Failure(Cause::too_large,
+                                   "a payload of " + std::to_string(call.payload.size()) +
+                                       " bytes; the server takes " +
+                                       std::to_string(peer_.payload_bytes_max)));
+  }
+  if (call.descriptors.size() > peer_.descriptors_max) {
+    return std::unexpected(Failure(Cause::unsupported,
+                                   std::to_string(call.descriptors.size()) +
+                                       " descriptors; the server takes " +
+                                       std::to_string(peer_.descriptors_max)));
+  }
+  if (waiting_.empty() && has_room() && (call.one_way || has_slot())) {
+    begin(call);
+  } else {
+    call.stage_ = OutgoingCall::Stage::queued;
+    waiting_.push(call);
+  }
+  return {};
+}
+
+void Session::begin_waiting_calls() {
+  while (OutgoingCall* const call = waiting_.front()) {
+    if (!has_room() || !(call->one_way || has_slot())) return;
+    waiting_.remove(*call);
+    begin(*call);
+  }
+}
+
+bool Session::has_slot() const {
+  return used_slots_ < std::min(peer_.calls_in_flight_max, settings_.calls_in_flight_max);
+}
+
+std::uint16_t Session::take_slot() {
+  if (free_slots_.empty()) {
+    free_slots_.push_back(static_cast<std::uint16_t>(outgoing_.size()));
+    outgoing_.emplace_back();
+  }
+  const std::uint16_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  ++used_slots_;
+  return slot;
+}
+
+void Session::free_slot(OutgoingSlot& slot) {
+  const CallId id = CallId::of(slot.id);
+  slot = OutgoingSlot();
+  free_slots_.push_back(id.slot);
+  --used_slots_;
+}
+
+void Session::begin(OutgoingCall& call) {
+  CallId id{.slot = CallId::no_slot, .sequence = ++sequence_};
+  if (!call.one_way) id.slot = take_slot();
+  call.id_ = id.value();
+  if (!call.one_way) {
+    outgoing_[id.slot].id = call.id_;
+    outgoing_[id.slot].call = &call;
+  }
+  wire::Prologue prologue;
+  prologue.method = call.method;
+  prologue.deadline = call.deadline.nanoseconds();
+  prologue.idempotent = call.idempotent;
+  const std::uint8_t flags = call.one_way ? wire::flag_one_way : 0;
+  encode_first({.body_bytes = 0, .kind = Kind::call, .flags = flags, .descriptors = 0,
+                .id = call.id_},
+               prologue, call.payload, std::move(call.descriptors), &call);
+}
+
+void Session::encode_first(wire::FrameHeader header, wire::Prologue& prologue,
+                           std::span<const std::byte> payload,
+                           std::vector<Descriptor> descriptors, OutgoingCall* call) {
+  const bool more = payload.size() > limits::fragment_bytes_max - prologue_bytes_reserve;
+  if (more) prologue.payload_bytes = payload.size();
+  header.descriptors = static_cast<std::uint16_t>(descriptors.size());
+  if (more) header.flags |= wire::flag_more;
+
+  outbox_.attach(std::move(descriptors));
+  const std::uint64_t position = outbox_.position();
+  std::vector<std::byte>& out = outbox_.bytes();
+  const std::size_t start = out.size();
+  out.resize(start + sizeof header);
+  const wire::PrologueLayout layout = wire::encode_prologue(prologue, out);
+  const std::size_t count =
+      std::min(payload.size(), limits::fragment_bytes_max - layout.bytes);
+  out.insert(out.end(), payload.begin(), payload.begin() + static_cast<std::ptrdiff_t>(count));
+  header.body_bytes = static_cast<std::uint32_t>(layout.bytes + count);
+  std::memcpy(out.data() + start, &header, sizeof header);
+
+  if (call != nullptr) {
+    call->deadline_position_ = position + sizeof header + layout.deadline;
+    call->stage_ = OutgoingCall::Stage::partly;
+  }
+  if (more) {
+    fragments_.push_back({.kind = header.kind, .id = header.id, .call = call,
+                          .rest = payload.subspan(count), .owned = {}});
+    fragments_bytes_ += payload.size() - count;
+  } else if (call != nullptr) {
+    completed(*call);
+  }
+}
+
+void Session::completed(OutgoingCall& call) {
+  call.stage_ = OutgoingCall::Stage::whole;
+  call.end_ = outbox_.position();
+  if (call.one_way) one_ways_.push(call);
+}
+
+void Session::encode_next_fragments() {
+  while (!fragments_.empty() && has_room()) {
+    // In turn, one fragment of each, so that no large payload waits for another.
+    next_fragments_ %= fragments_.size();
+    Fragments& message = fragments_[next_fragments_];
+    encode_next_fragment(message);
+    if (!message.rest.empty()) {
+      ++next_fragments_;
+      continue;
+    }
+    OutgoingCall* const call = message.call;
+    fragments_.erase(fragments_.begin() + static_cast<std::ptrdiff_t>(next_fragments_));
+    if (call != nullptr) completed(*call);
+  }
+}
+
+void Session::encode_next_fragment(Fragments& message) {
+  const std::size_t count = std::min(message.rest.size(), limits::fragment_bytes_max);
+  std::uint8_t flags = wire::flag_continued;
+  if (count < message.rest.size()) flags |= wire::flag_more;
+  if (message.call != nullptr && message.call->one_way) flags |= wire::flag_one_way;
+  wire::Writer writer(outbox_.bytes());
+  writer.value(wire::FrameHeader{.body_bytes = static_cast<std::uint32_t>(count),
+                                 .kind = message.kind, .flags = flags, .descriptors = 0,
+                                 .id = message.id});
+  writer.bytes(message.rest.first(count));
+  message.rest = message.rest.subspan(count);
+  fragments_bytes_ -= count;
+}
+
+void Session::drop_fragments(std::uint64_t id) {
+  const auto found = std::ranges::find(fragments_, id, &Fragments::id);
+  if (found == fragments_.end() || found->kind != Kind::call) return;
+  fragments_bytes_ -= found->rest.size();
+  fragments_.erase(found);
+}
+
+bool Session::give_up(OutgoingCall& call) {
+  using Stage = OutgoingCall::Stage;
+  const auto detach = [&] {
+    if (OutgoingSlot* const slot = outgoing(call.id_)) slot->call = nullptr;
+    call.stage_ = Stage::idle;
+  };
+  switch (call.stage_) {
+    case Stage::idle: return true;
+    case Stage::queued:
+      waiting_.remove(call);
+      call.stage_ = Stage::idle;
+      return true;
+    case Stage::partly:
+      // The server cannot run what it never gets whole. Its answer to the cancel frees the slot.
+      drop_fragments(call.id_);
+      wire::encode_bare(Kind::cancel, call.id_, outbox_.bytes());
+      detach();
+      return true;
+    case Stage::whole: {
+      // As long as its deadline is ours to change, the call can still be made one that the server
+      // must not run: it has expired.
+      const std::int64_t expired = INT64_MIN;
+      if (outbox_.patch(call.deadline_position_, std::as_bytes(std::span(&expired, 1)))) {
+        if (call.one_way) one_ways_.remove(call);
+        detach();
+        return true;
+      }
+      if (!call.one_way) wire::encode_bare(Kind::cancel, call.id_, outbox_.bytes());
+      call.stage_ = Stage::given_up;
+      return false;
+    }
+    case Stage::given_up: return false;
+  }
+  return false;
+}
+
+void Session::abandon(OutgoingCall& call) {
+  if (call.stage_ == OutgoingCall::Stage::idle) return;
+  if (call.one_way) one_ways_.remove(call);
+  if (OutgoingSlot* const slot = outgoing(call.id_)) slot->call = nullptr;
+  call.stage_ = OutgoingCall::Stage::idle;
+}
+
+void Session::finish(OutgoingCall& call, Result<Answer> result) {
+  call.stage_ = OutgoingCall::Stage::idle;
+  events_.on_end(call, std::move(result));
+}
+
+void Session::tag(std::uint64_t id, void* tag) {
+  if (IncomingSlot* const slot = incoming(id)) slot->tag = tag;
+}
+
+Delivery Session::reply(std::uint64_t id, std::span<const std::byte> payload,
+                        std::vector<Descriptor> descriptors) {
+  IncomingSlot* const slot = incoming(id);
+  if (slot == nullptr || ended_) return Delivery::gone;
+  if (payload.size() > peer_.payload_bytes_max) {
+    fail(id, {.reason = wire::Reason::reply_lost,
+              .text = "the handler answered with " + std::to_string(payload.size()) +
+                      " bytes; the caller takes " + std::to_string(peer_.payload_bytes_max)});
+    return Delivery::too_large;
+  }
+  if (descriptors.size() > peer_.descriptors_max) {
+    fail(id, {.reason = wire::Reason::reply_lost,
+              .text = "the handler answered with " + std::to_string(descriptors.size()) +
+                      " descriptors; the caller takes " + std::to_string(peer_.descriptors_max)});
+    return Delivery::descriptors;
+  }
+  *slot = IncomingSlot();
+  --calls_to_answer_;
+  wire::Prologue prologue;
+  encode_first({.body_bytes = 0, .kind = Kind::reply, .flags = 0, .descriptors = 0, .id = id},
+               prologue, payload, std::move(descriptors), nullptr);
+  if (!fragments_.empty() && fragments_.back().id == id && fragments_.back().kind == Kind::reply &&
+      !fragments_.back().rest.empty()) {
+    // The answer is the handler's memory, which it may free now.
+    Fragments& message = fragments_.back();
+    message.owned.append(pool_, message.rest);
+    message.rest = message.owned.bytes();
+  }
+  return Delivery::queued;
+}
+
+Delivery Session::fail(std::uint64_t id, const wire::Error& error) {
+  IncomingSlot* const slot = incoming(id);
+  if (slot == nullptr || ended_) return Delivery::gone;
+  *slot = IncomingSlot();
+  --calls_to_answer_;
+  wire::encode_error(id, error, outbox_.bytes());
+  return Delivery::queued;
+}
+
+void Session::release(std::size_t payload_bytes, bool one_way) {
+  held_bytes_ -= payload_bytes;
+  if (one_way) --held_one_ways_;
+}
+
+void Session::drain() {
+  if (drains_ || ended_) return;
+  drains_ = true;
+  wire::encode_bare(Kind::drain, peer_sequence_, outbox_.bytes());
+}
+
+void Session::say_goodbye(const wire::Error& error) {
+  wire::encode_error(0, error, outbox_.bytes());
+}
+
+}  // namespace tincan::protocol

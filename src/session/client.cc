@@ -1,0 +1,204 @@
+#include <algorithm>
+#include <utility>
+
+#include "os/clock.h"
+#include "path/access.h"
+#include "session/client_state.h"
+
+namespace tincan {
+
+using session::LinkCall;
+
+namespace {
+
+Result<std::vector<Descriptor>> duplicates(std::span<const Descriptor> descriptors) {
+  std::vector<Descriptor> copies;
+  copies.reserve(descriptors.size());
+  for (const Descriptor& descriptor : descriptors) {
+    auto copy = descriptor.duplicate();
+    if (!copy) return std::unexpected(std::move(copy.error()));
+    copies.push_back(std::move(*copy));
+  }
+  return copies;
+}
+
+}  // namespace
+
+Client::State::State(Address address, const ClientOptions& options)
+    : address_(std::move(address)),
+      options_(options),
+      generation_(os::fork_generation()),
+      pool_(PayloadPool::create()) {}
+
+Client::State::~State() {
+  if (is_forked()) {
+    // The parent's threads are not here to end what they were at: only let go of descriptors.
+    for (auto& [number, call] : submitted_) [[maybe_unused]] auto* leaked = call.release();
+    submitted_.clear();
+  }
+  for (auto& [number, call] : submitted_) {
+    call->ended = [](LinkCall&) {};
+    if (call->link != nullptr) call->link->abandon(*call);
+  }
+  link_.reset();
+  retired_.clear();
+  greeting_.reset();
+  pool_->drop();
+}
+
+Moment Client::State::deadline_of(const CallOptions& options) const {
+  return os::now() + options.deadline.value_or(options_.deadline);
+}
+
+Result<void> Client::State::check(std::string_view method) const {
+  if (is_forked()) {
+    return std::unexpected(Failure(
+        Cause::forked, "this client belongs to the parent process; connect a new one after fork()"));
+  }
+  if (method.empty() || method.size() > limits::method_bytes_max) {
+    return std::unexpected(Failure(Cause::usage, "a method's name has 1 to " +
+                                                     std::to_string(limits::method_bytes_max) +
+                                                     " bytes, this one " +
+                                                     std::to_string(method.size())));
+  }
+  return {};
+}
+
+bool Client::State::may_retry(const Failure& failure, bool idempotent) {
+  const bool server_went = failure.cause() == Cause::closed || failure.cause() == Cause::draining;
+  const bool safe = failure.outcome() == Outcome::not_sent ||
+                    (failure.outcome() == Outcome::unknown && idempotent);
+  return server_went && safe;
+}
+
+Failure Client::State::explained(Failure failure, std::string_view method) const {
+  std::string detail;
+  if (failure.cause() == Cause::deadline && failure.detail().empty()) {
+    detail = address_.text() + " did not answer " + std::string(method) + " in time";
+  } else if (failure.cause() == Cause::closed || failure.cause() == Cause::breach ||
+             failure.cause() == Cause::draining) {
+    detail = address_.text() + ": " + failure.detail();
+  } else if (failure.cause() == Cause::refused) {
+    detail = path::with_own_name(failure.detail());
+  } else {
+    return failure;
+  }
+  Failure explained(failure.outcome(), failure.cause(), std::move(detail), failure.system_error());
+  return explained.with_code(failure.code());
+}
+
+Result<Reply> Client::State::call(std::string_view method, std::span<const std::byte> payload,
+                                  const CallOptions& options, bool one_way) {
+  if (auto checked = check(method); !checked) return std::unexpected(std::move(checked.error()));
+  LinkCall call;
+  call.method = method;
+  call.payload = payload;
+  call.idempotent = options.idempotent;
+  call.one_way = one_way;
+  call.deadline = deadline_of(options);
+  Lock lock(mutex_);
+  while (true) {
+    auto link = usable_link(lock, call.deadline);
+    if (!link) return std::unexpected(explained(std::move(link.error()), method));
+    if (!options.descriptors.empty()) {
+      auto copies = duplicates(options.descriptors);
+      if (!copies) return std::unexpected(std::move(copies.error()));
+      call.descriptors = std::move(*copies);
+    }
+    ++(*link)->users;
+    (*link)->run(call, lock, call.deadline);
+    release(**link);
+    if (*call.result) {
+      protocol::Answer& answer = **call.result;
+      return Reply(answer.payload.release(), std::move(answer.descriptors));
+    }
+    Failure failure = std::move(call.result->error());
+    if (!may_retry(failure, options.idempotent) || os::now() >= call.deadline) {
+      return std::unexpected(explained(std::move(failure), method));
+    }
+    call.result.reset();
+  }
+}
+
+Peer Client::State::peer() {
+  const Lock lock(mutex_);
+  return link_ ? link_->peer() : Peer();
+}
+
+std::uint64_t Client::State::reconnects() {
+  const Lock lock(mutex_);
+  return connections_ == 0 ? 0 : connections_ - 1;
+}
+
+// The public face.
+
+Reply::Reply(Reply&& other) noexcept
+    : block_(std::exchange(other.block_, nullptr)), descriptors_(std::move(other.descriptors_)) {}
+
+Reply& Reply::operator=(Reply&& other) noexcept {
+  std::swap(block_, other.block_);
+  std::swap(descriptors_, other.descriptors_);
+  return *this;
+}
+
+Reply::~Reply() {
+  if (block_ != nullptr) PayloadPool::release(block_);
+}
+
+std::span<const std::byte> Reply::payload() const {
+  return block_ == nullptr ? std::span<const std::byte>() : block_->bytes();
+}
+
+Client::Client(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+Client::~Client() = default;
+
+Result<Client> Client::connect(const Address& address, const ClientOptions& options) {
+  if (options.descriptors_max > limits::message_descriptors_max) {
+    return std::unexpected(Failure(Cause::usage, "descriptors_max is over 253, the most that one "
+                                                 "message can carry (SCM_MAX_FD)"));
+  }
+  auto state = std::make_unique<State>(address, options);
+  if (auto connected = state->connect(); !connected) {
+    return std::unexpected(std::move(connected.error()));
+  }
+  return Client(std::move(state));
+}
+
+Result<Client> Client::connect(std::string_view address, const ClientOptions& options) {
+  auto parsed = Address::parse(address);
+  if (!parsed) return std::unexpected(std::move(parsed.error()));
+  return connect(*parsed, options);
+}
+
+Result<Reply> Client::call(std::string_view method, std::span<const std::byte> payload,
+                           const CallOptions& options) {
+  return state_->call(method, payload, options, false);
+}
+
+Result<void> Client::send(std::string_view method, std::span<const std::byte> payload,
+                          const CallOptions& options) {
+  auto sent = state_->call(method, payload, options, true);
+  if (!sent) return std::unexpected(std::move(sent.error()));
+  return {};
+}
+
+Result<std::uint64_t> Client::submit(std::string_view method, std::span<const std::byte> payload,
+                                     Completion completion, const CallOptions& options) {
+  return state_->submit(method, payload, std::move(completion), options);
+}
+
+void Client::cancel(std::uint64_t call) { state_->cancel(call); }
+int Client::fd() { return state_->fd(); }
+short Client::events() const { return POLLIN; }
+void Client::process() { state_->process(); }
+Peer Client::peer() const { return state_->peer(); }
+const Address& Client::address() const { return state_->address(); }
+std::uint64_t Client::reconnects() const { return state_->reconnects(); }
+
+std::optional<std::chrono::steady_clock::time_point> Client::deadline() const {
+  return state_->deadline();
+}
+
+}  // namespace tincan

@@ -1,0 +1,135 @@
+#include <algorithm>
+#include <utility>
+
+#include "os/clock.h"
+#include "path/access.h"
+#include "session/client_state.h"
+
+namespace tincan {
+
+Failure Client::State::no_greeting(const Failure& why, const Address& address, Nanoseconds waited) {
+  const std::string name = address.text();
+  const std::string raw = "For raw bytes: tincan bytes " + name;
+  switch (why.cause()) {
+    case Cause::deadline: {
+      const auto milliseconds =
+          std::chrono::duration_cast<std::chrono::milliseconds>(waited).count();
+      const std::string time = milliseconds % 1000 == 0 ? std::to_string(milliseconds / 1000) + " s"
+                                                        : std::to_string(milliseconds) + " ms";
+      return Failure(Cause::deadline, name + " accepted us but sent no HELLO in " + time +
+                                          "; not a tincan server? " + raw);
+    }
+    case Cause::not_tincan:
+      return Failure(Cause::not_tincan,
+                     name + " is no tincan server: " + why.detail() + ". " + raw);
+    case Cause::refused: return Failure(Cause::refused, path::with_own_name(why.detail()));
+    case Cause::closed:
+      return Failure(Cause::closed, name + " closed the connection before its HELLO");
+    default: return Failure(why).with_outcome(Outcome::not_sent);
+  }
+}
+
+bool Client::State::may_come_back(const Failure& failure) {
+  return failure.cause() == Cause::no_server || failure.cause() == Cause::closed;
+}
+
+Result<void> Client::State::connect() {
+  Lock lock(mutex_);
+  return connect_once(lock, os::now() + options_.connect_deadline);
+}
+
+Result<void> Client::State::adopt(path::Connection connection, std::function<void()> pump) {
+  Lock lock(mutex_);
+  return greet(std::make_unique<Link>(std::move(connection.socket), std::move(connection.peer),
+                                      options_, *pool_, std::move(pump)),
+               lock, os::now() + options_.connect_deadline);
+}
+
+/// The link for a new call: the present one, or a new one as soon as there is a server.
+Result<Client::State::Link*> Client::State::usable_link(Lock& lock, Moment deadline) {
+  while (true) {
+    if (link_ && (link_->is_dead() || link_->is_draining())) retire_link();
+    if (link_) return link_.get();
+    if (!connecting_) {
+      connecting_ = true;
+      auto connected = connect_and_wait(lock, deadline);
+      connecting_ = false;
+      connected_.notify_all();
+      if (!connected) return std::unexpected(std::move(connected.error()));
+      continue;
+    }
+    if (deadline.is_never()) {
+      connected_.wait(lock);
+    } else if (connected_.wait_until(lock, *to_time_point(deadline)) == std::cv_status::timeout) {
+      return std::unexpected(Failure(
+          Cause::deadline, address_.text() + ": the time ran out while connecting again"));
+    }
+  }
+}
+
+Result<void> Client::State::connect_and_wait(Lock& lock, Moment deadline) {
+  const Moment give_up = std::min(deadline, os::now() + options_.reconnect_deadline);
+  Nanoseconds pause = connect_pause_first;
+  while (true) {
+    auto connected = connect_once(lock, deadline);
+    const Moment now = os::now();
+    if (connected || !may_come_back(connected.error()) || now + pause >= give_up) return connected;
+    // The odd nanoseconds spread out clients which have all lost the same server.
+    const Moment next = now + pause + Nanoseconds(now.nanoseconds() % (pause.count() / 2));
+    lock.unlock();
+    [[maybe_unused]] const auto slept = os::wait_for(std::span<pollfd>(), std::min(next, give_up));
+    lock.lock();
+    pause = std::min(2 * pause, connect_pause_longest);
+  }
+}
+
+Result<void> Client::State::connect_once(Lock& lock, Moment deadline) {
+  const Moment limit = std::min(deadline, os::now() + options_.connect_deadline);
+  lock.unlock();
+  auto connection = path::connect(address_, limit, options_.server_uid);
+  lock.lock();
+  if (!connection) return std::unexpected(std::move(connection.error()));
+  return greet(std::make_unique<Link>(std::move(connection->socket), std::move(connection->peer),
+                                      options_, *pool_, std::function<void()>()),
+               lock, limit);
+}
+
+Result<void> Client::State::greet(std::unique_ptr<Link> link, Lock& lock, Moment deadline) {
+  const Moment start = os::now();
+  if (auto greeted = link->greet(lock, deadline); !greeted) {
+    return std::unexpected(no_greeting(greeted.error(), address_, deadline.since(start)));
+  }
+  link_ = std::move(link);
+  ++connections_;
+  watch(*link_);
+  return {};
+}
+
+void Client::State::watch(Link& link) {
+  // When it fails for want of memory, process() still reads the link at its next deadline.
+  if (poller_ && poller_->add(link.fd(), EPOLLIN, &link)) link.watched = EPOLLIN;
+}
+
+std::vector<Client::State::Link*> Client::State::links() {
+  std::vector<Link*> all;
+  if (link_) all.push_back(link_.get());
+  if (greeting_) all.push_back(greeting_.get());
+  for (const auto& link : retired_) all.push_back(link.get());
+  return all;
+}
+
+void Client::State::retire_link() {
+  retired_.push_back(std::move(link_));
+  Link& link = *retired_.back();
+  ++link.users;
+  release(link);
+}
+
+/// One user less; the last one takes a link that is out of use with it.
+void Client::State::release(Link& link) {
+  if (--link.users > 0 || &link == link_.get()) return;
+  if (poller_) poller_->remove(link.fd());
+  std::erase_if(retired_, [&](const auto& retired) { return retired.get() == &link; });
+}
+
+}  // namespace tincan

@@ -1,0 +1,125 @@
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "os/poller.h"
+#include "os/process.h"
+#include "path/connect.h"
+#include "session/link.h"
+#include "tincan/client.h"
+
+namespace tincan {
+
+/// How long to wait between attempts to reach a server that has gone: the first time 1 ms, for a
+/// restart may take no longer, then up to 50 ms, which a thousand waiting clients do not turn into
+/// load. Chosen.
+inline constexpr Nanoseconds connect_pause_first = std::chrono::milliseconds(1);
+inline constexpr Nanoseconds connect_pause_longest = std::chrono::milliseconds(50);
+
+/// What a client is: the link in use, those that end, and the rules for connecting and sending again.
+struct Client::State {
+ public:
+  State(Address address, const ClientOptions& options);
+  ~State();
+
+  /// Makes the first connection.
+  [[nodiscard]] Result<void> connect();
+  /// Uses `connection`, made elsewhere; see Link for `pump`.
+  [[nodiscard]] Result<void> adopt(path::Connection connection, std::function<void()> pump);
+
+  [[nodiscard]] Result<Reply> call(std::string_view method, std::span<const std::byte> payload,
+                                   const CallOptions& options, bool one_way);
+  [[nodiscard]] Result<std::uint64_t> submit(std::string_view method,
+                                             std::span<const std::byte> payload,
+                                             Completion completion, const CallOptions& options);
+  void cancel(std::uint64_t number);
+  [[nodiscard]] int fd();
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline();
+  void process();
+
+  [[nodiscard]] Peer peer();
+  [[nodiscard]] const Address& address() const { return address_; }
+  [[nodiscard]] std::uint64_t reconnects();
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+  using Link = session::Link;
+
+  /// A call that a completion waits for; it owns what a waiting caller would lend.
+  struct Submitted : session::LinkCall {
+    State* state = nullptr;
+    std::uint64_t number = 0;
+    Moment waits_until;  ///< Its deadline, or the end of the grace for a verdict.
+    std::string method_name;
+    std::vector<std::byte> bytes;
+    std::vector<Descriptor> kept;  ///< Duplicated for each attempt.
+    Link* link = nullptr;          ///< Null: not begun.
+    bool told = false;             ///< The server knows that nobody waits,
+    Cause given_up_for = Cause::deadline;  ///< and this is why.
+    Completion completion;
+  };
+
+  // client.cc
+  [[nodiscard]] bool is_forked() const { return os::fork_generation() != generation_; }
+  [[nodiscard]] Moment deadline_of(const CallOptions& options) const;
+  [[nodiscard]] Result<void> check(std::string_view method) const;
+  [[nodiscard]] static bool may_retry(const Failure& failure, bool idempotent);
+  Failure explained(Failure failure, std::string_view method) const;
+
+  // client_connect.cc
+  [[nodiscard]] Result<Link*> usable_link(Lock& lock, Moment deadline);
+  [[nodiscard]] Result<void> connect_and_wait(Lock& lock, Moment deadline);
+  [[nodiscard]] Result<void> connect_once(Lock& lock, Moment deadline);
+  [[nodiscard]] Result<void> greet(std::unique_ptr<Link> link, Lock& lock, Moment deadline);
+  void retire_link();
+  void release(Link& link);
+  void watch(Link& link);
+  [[nodiscard]] static bool may_come_back(const Failure& failure);
+  /// A sentence about a server that was reached and did not greet.
+  [[nodiscard]] static Failure no_greeting(const Failure& why, const Address& address,
+                                           Nanoseconds waited);
+  [[nodiscard]] std::vector<Link*> links();
+
+  // client_submit.cc
+  [[nodiscard]] Result<void> begin(Submitted& call, Link& link);
+  static void on_submitted_end(session::LinkCall& call);
+  void watch_links();
+  void advance_connection(Moment now);
+  void advance_greeting(Moment now);
+  void connection_failed(const Failure& why, Moment now);
+  void begin_submitted();
+  void expire_submitted(Moment now);
+  void give_up(Submitted& call, Cause cause, Moment now);
+  [[nodiscard]] std::vector<std::unique_ptr<Submitted>> conclude_ended();
+
+  const Address address_;
+  const ClientOptions options_;
+  const std::uint32_t generation_;
+  PayloadPool* const pool_;
+
+  std::mutex mutex_;
+  std::unique_ptr<Link> link_;                  ///< The one for new calls; null: to be connected.
+  std::vector<std::unique_ptr<Link>> retired_;  ///< Draining or dead, until their calls have ended.
+  bool connecting_ = false;
+  std::condition_variable connected_;
+  std::uint64_t connections_ = 0;
+
+  // Calls that were submitted.
+  std::optional<os::Poller> poller_;
+  std::optional<os::Bell> bell_;
+  std::map<std::uint64_t, std::unique_ptr<Submitted>> submitted_;
+  std::vector<std::uint64_t> ended_;            ///< Their numbers, until process() has seen them.
+  std::uint64_t next_number_ = 1;
+  std::unique_ptr<Link> greeting_;  ///< Connected without waiting; its HELLO is awaited.
+  Moment greeting_deadline_;
+  Moment connect_again_;            ///< Not before.
+  Moment connect_give_up_ = Moment::never();
+  Nanoseconds connect_pause_{0};
+};
+
+}  // namespace tincan

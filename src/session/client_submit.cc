@@ -1,0 +1,257 @@
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "os/clock.h"
+#include "path/peer.h"
+#include "session/client_state.h"
+
+namespace tincan {
+
+using session::LinkCall;
+
+Result<std::uint64_t> Client::State::submit(std::string_view method,
+                                            std::span<const std::byte> payload,
+                                            Completion completion, const CallOptions& options) {
+  if (auto checked = check(method); !checked) return std::unexpected(std::move(checked.error()));
+  auto call = std::make_unique<Submitted>();
+  call->state = this;
+  call->ended = on_submitted_end;
+  call->method_name = method;
+  call->method = call->method_name;
+  call->bytes.assign(payload.begin(), payload.end());
+  call->payload = call->bytes;
+  call->idempotent = options.idempotent;
+  call->deadline = call->waits_until = deadline_of(options);
+  call->completion = std::move(completion);
+  for (const Descriptor& descriptor : options.descriptors) {
+    auto copy = descriptor.duplicate();
+    if (!copy) return std::unexpected(std::move(copy.error()));
+    call->kept.push_back(std::move(*copy));
+  }
+  const Lock lock(mutex_);
+  Submitted& submitted = *call;
+  submitted.number = next_number_++;
+  if (link_ && !link_->is_dead() && !link_->is_draining()) {
+    if (auto begun = begin(submitted, *link_); !begun) return std::unexpected(begun.error());
+    watch_links();
+  }
+  const std::uint64_t number = submitted.number;
+  submitted_.emplace(number, std::move(call));
+  // fd() becomes readable, so that a loop which polls already looks at the new deadline too.
+  if (bell_) bell_->ring();
+  return number;
+}
+
+/// Puts `call` on `link`. Errors are those that no retry mends.
+Result<void> Client::State::begin(Submitted& call, Link& link) {
+  for (const Descriptor& descriptor : call.kept) {
+    auto copy = descriptor.duplicate();
+    if (!copy) return std::unexpected(std::move(copy.error()));
+    call.descriptors.push_back(std::move(*copy));
+  }
+  if (auto begun = link.start(call); !begun) {
+    call.descriptors.clear();
+    if (may_retry(begun.error(), false)) return {};  // process() finds another link
+    return begun;
+  }
+  // It may have ended already, on a link that broke.
+  if (!call.result) {
+    call.link = &link;
+    ++link.users;
+  }
+  return {};
+}
+
+void Client::State::on_submitted_end(LinkCall& ended) {
+  auto& call = static_cast<Submitted&>(ended);
+  call.state->ended_.push_back(call.number);
+  if (call.state->bell_) call.state->bell_->ring();
+}
+
+int Client::State::fd() {
+  const Lock lock(mutex_);
+  if (is_forked()) return -1;
+  if (!poller_) {
+    auto poller = os::Poller::create();
+    auto bell = os::Bell::create();
+    if (!poller || !bell) return -1;
+    if (!poller->add(bell->fd(), EPOLLIN, nullptr)) return -1;
+    poller_ = std::move(*poller);
+    bell_ = std::move(*bell);
+    bell_->ring();
+    for (Link* const link : links()) watch(*link);
+  }
+  return poller_->fd();
+}
+
+/// Room to write is asked for only while there is something to write: fd() is level-triggered.
+void Client::State::watch_links() {
+  if (!poller_) return;
+  for (Link* const link : links()) {
+    if (link->is_dead()) continue;
+    const std::uint32_t events = link->wants_to_write() ? EPOLLIN | EPOLLOUT : EPOLLIN;
+    if (events == link->watched) continue;
+    if (poller_->change(link->fd(), events, link)) link->watched = events;
+  }
+}
+
+std::optional<std::chrono::steady_clock::time_point> Client::State::deadline() {
+  const Lock lock(mutex_);
+  Moment earliest = greeting_ ? greeting_deadline_ : Moment::never();
+  bool waiting = false;
+  for (const auto& [number, call] : submitted_) {
+    earliest = std::min(earliest, call->waits_until);
+    waiting = waiting || call->link == nullptr;
+  }
+  if (waiting && !greeting_ && !connecting_) earliest = std::min(earliest, connect_again_);
+  return to_time_point(earliest);
+}
+
+void Client::State::process() {
+  if (is_forked()) return;
+  Lock lock(mutex_);
+  if (bell_) bell_->quiet();
+  for (Link* const link : links()) link->process();
+  const Moment now = os::now();
+  advance_connection(now);
+  begin_submitted();
+  expire_submitted(now);
+  auto finished = conclude_ended();
+  watch_links();
+  lock.unlock();
+  for (auto& call : finished) {
+    if (*call->result) {
+      protocol::Answer& answer = **call->result;
+      call->completion(Reply(answer.payload.release(), std::move(answer.descriptors)));
+    } else {
+      call->completion(std::unexpected(explained(call->result->error(), call->method_name)));
+    }
+  }
+}
+
+/// Connects without waiting when a call needs it, one step at a time.
+void Client::State::advance_connection(Moment now) {
+  if (link_ && (link_->is_dead() || link_->is_draining())) retire_link();
+  if (greeting_) return advance_greeting(now);
+  const bool wanted = std::ranges::any_of(
+      submitted_, [](const auto& entry) { return entry.second->link == nullptr; });
+  if (link_ || connecting_ || !wanted || now < connect_again_) return;
+
+  auto connection = path::try_connect(address_, options_.server_uid);
+  if (!connection) return connection_failed(connection.error(), now);
+  if (!*connection) {  // its backlog is full
+    connect_again_ = now + connect_pause_longest;
+    return;
+  }
+  greeting_ = std::make_unique<Link>(std::move((*connection)->socket),
+                                     std::move((*connection)->peer), options_, *pool_,
+                                     std::function<void()>());
+  greeting_deadline_ = now + options_.connect_deadline;
+  watch(*greeting_);
+  greeting_->process();
+  advance_greeting(now);
+}
+
+void Client::State::advance_greeting(Moment now) {
+  if (!greeting_->is_dead() && greeting_->greeted()) {
+    link_ = std::move(greeting_);
+    ++connections_;
+    connect_pause_ = Nanoseconds(0);
+    connect_again_ = Moment();
+    connect_give_up_ = Moment::never();
+    return;
+  }
+  if (!greeting_->is_dead() && now < greeting_deadline_) return;
+  const Failure why = greeting_->death().value_or(Failure(Cause::deadline));
+  if (poller_) poller_->remove(greeting_->fd());
+  greeting_.reset();
+  connection_failed(no_greeting(why, address_, options_.connect_deadline), now);
+}
+
+/// Tries again later, or tells every call that waits for a connection.
+void Client::State::connection_failed(const Failure& why, Moment now) {
+  if (connect_give_up_.is_never()) connect_give_up_ = now + options_.reconnect_deadline;
+  if (may_come_back(why) && now < connect_give_up_) {
+    connect_pause_ = std::clamp(2 * connect_pause_, connect_pause_first, connect_pause_longest);
+    connect_again_ = now + connect_pause_;
+    return;
+  }
+  connect_give_up_ = Moment::never();
+  connect_pause_ = Nanoseconds(0);
+  for (auto& [number, call] : submitted_) {
+    if (call->link != nullptr || call->result) continue;
+    call->result = std::unexpected(why);
+    ended_.push_back(number);
+  }
+}
+
+void Client::State::begin_submitted() {
+  if (!link_) return;
+  for (auto& [number, call] : submitted_) {
+    if (call->link != nullptr || call->result) continue;
+    if (link_->is_dead() || link_->is_draining()) return;
+    if (auto begun = begin(*call, *link_); !begun) {
+      call->result = std::unexpected(begun.error());
+      ended_.push_back(number);
+    }
+  }
+}
+
+void Client::State::expire_submitted(Moment now) {
+  for (auto& [number, call] : submitted_) {
+    if (!call->result && call->waits_until <= now) give_up(*call, Cause::deadline, now);
+  }
+}
+
+/// First tells the server, and allows it a grace for its verdict; then ends without one.
+void Client::State::give_up(Submitted& call, Cause cause, Moment now) {
+  const auto end = [&](Outcome outcome) {
+    call.result = std::unexpected(Failure(outcome, call.told ? call.given_up_for : cause));
+    ended_.push_back(call.number);
+  };
+  if (call.link == nullptr) return end(Outcome::not_sent);
+  if (!call.told) {
+    call.told = true;
+    call.given_up_for = cause;
+    call.waits_until = now + limits::verdict_grace;
+    if (call.link->give_up(call)) end(Outcome::not_sent);
+    return;
+  }
+  call.link->abandon(call);
+  end(Outcome::unknown);
+}
+
+void Client::State::cancel(std::uint64_t number) {
+  if (is_forked()) return;
+  const Lock lock(mutex_);
+  const auto found = submitted_.find(number);
+  if (found == submitted_.end() || found->second->result || found->second->told) return;
+  give_up(*found->second, Cause::cancelled, os::now());
+  if (bell_) bell_->ring();
+}
+
+/// Takes the calls that have ended off their links: those that may be sent again stay, the others
+/// are returned.
+std::vector<std::unique_ptr<Client::State::Submitted>> Client::State::conclude_ended() {
+  std::vector<std::unique_ptr<Submitted>> finished;
+  for (const std::uint64_t number : std::exchange(ended_, {})) {
+    const auto found = submitted_.find(number);
+    if (found == submitted_.end()) continue;
+    Submitted& call = *found->second;
+    if (call.link != nullptr) release(*std::exchange(call.link, nullptr));
+    const bool again = !*call.result && !call.told && may_retry(call.result->error(), call.idempotent) &&
+                       os::now() < call.deadline;
+    if (again) {
+      call.result.reset();
+      if (bell_) bell_->ring();  // another process() connects
+      continue;
+    }
+    finished.push_back(std::move(found->second));
+    submitted_.erase(found);
+  }
+  return finished;
+}
+
+}  // namespace tincan

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "protocol/session.h"
+#include "session/request_state.h"
+#include "transport/socket_channel.h"
+
+namespace tincan::session {
+
+class Connection;
+class Loop;
+
+/// A connection whose HELLO is awaited until then.
+struct Handshake {
+  Connection* connection;
+  Moment deadline;
+};
+
+/// One client of a server, on one loop all its life.
+///
+/// It keeps no buffers of its own while nothing is unfinished: the loop lends them for a turn, so
+/// that ten thousand idle connections cost ten thousand of these objects and no more.
+class Connection final : private protocol::Events {
+ public:
+  Connection(Descriptor socket, Peer peer, const protocol::Settings& settings, Loop& loop);
+  ~Connection() override;
+
+  /// Reads once, hands whole calls to their handlers, and writes what came of it. `events` are
+  /// those of epoll(7).
+  void handle(std::uint32_t events);
+  /// Writes what is to be written, without waiting, and asks to be told when there is room again.
+  void flush();
+  /// Puts the answer of `request` on the stream; `flush` is due.
+  void answer(RequestState& request, RequestState::Answer& answer);
+  void reply(RequestState& request, std::span<const std::byte> payload,
+             std::vector<Descriptor> descriptors);
+  void fail(RequestState& request, const wire::Error& error);
+  /// The loop has taken `request` back: its bytes no longer count as held.
+  void forget(RequestState& request);
+  /// Takes no more calls; `is_finished` once those taken are answered.
+  void drain();
+  /// Says why, if the peer listens, and closes.
+  void close(wire::Reason reason, std::string_view text);
+  void close();
+
+  [[nodiscard]] bool is_closed() const { return closed_; }
+  [[nodiscard]] bool is_greeted() const { return !session_.expects_hello(); }
+  [[nodiscard]] int fd() const { return channel_.fd(); }
+  [[nodiscard]] const Peer& peer() const { return peer_; }
+
+  // Of the loop.
+  std::uint32_t watched = 0;  ///< What epoll watches for.
+  std::size_t place = 0;      ///< Among the loop's connections.
+  bool registered = false;    ///< With epoll.
+  bool counted = false;       ///< By the quota.
+  bool to_be_flushed = false;
+  std::optional<std::list<Handshake>::iterator> handshake;  ///< While HELLO is awaited.
+
+ private:
+  Moment now() override;
+  void on_hello() override;
+  void on_call(protocol::IncomingCall call) override;
+  void on_cancel(void* tag) override;
+  void on_end(protocol::OutgoingCall&, Result<protocol::Answer>) override {}
+  void on_drain() override {}
+
+  void read(std::uint32_t events);
+  void take(std::span<const std::byte> bytes);
+  bool resume();
+  void write();
+  void borrow_room();
+  void return_room();
+  void end_of_input(bool peer_gone);
+  void breach(const Failure& failure);
+  void close_if_finished();
+  void count_delivery(protocol::Delivery delivery, bool is_error);
+
+  transport::SocketChannel channel_;
+  Peer peer_;
+  Loop& loop_;
+  protocol::Session session_;
+  const bool accepts_descriptors_;
+  bool closed_ = false;
+  bool input_ended_ = false;
+  bool cannot_write_ = false;
+  bool draining_ = false;
+  bool receiving_ = false;
+  std::vector<std::byte> unread_;  ///< Received, and not a whole frame, or more than wanted now.
+  RequestState* requests_ = nullptr;
+};
+
+}  // namespace tincan::session

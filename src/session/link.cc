@@ -1,0 +1,297 @@
+#include "session/link.h"
+
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "os/clock.h"
+#include "os/futex.h"
+#include "os/socket.h"
+#include "path/peer.h"
+
+namespace tincan::session {
+
+namespace {
+
+using transport::Channel;
+
+/// Room for a whole frame and as much again, so that replies which arrive together are read
+/// together. Pages that are never touched cost nothing. Chosen, not tuned.
+constexpr std::size_t input_bytes = 2 * (limits::fragment_bytes_max + sizeof(wire::FrameHeader));
+
+/// How much later than asked a sleep may end: SO_RCVTIMEO is left alone when it is this close, for
+/// setting it costs a system call. Promise 3 allows 20 ms.
+constexpr Nanoseconds timeout_slack = std::chrono::milliseconds(1);
+
+/// How long a pumping client sleeps before it makes its server work again. Chosen: what the server
+/// does because time passes (deadlines) is due within a millisecond.
+constexpr Nanoseconds pump_interval = std::chrono::milliseconds(1);
+
+protocol::Settings settings_of(const ClientOptions& options) {
+  return {.payload_bytes_max = options.payload_bytes_max,
+          .calls_in_flight_max = options.calls_in_flight_max,
+          .descriptors_max = options.descriptors_max,
+          // Only answers to our own calls come in, each of an agreed size: nothing to hold back.
+          .incoming_bytes_max = UINT64_MAX,
+          .outgoing_bytes_pause = UINT64_MAX,
+          .clock_offset_nanoseconds = os::realtime_minus_monotonic()};
+}
+
+}  // namespace
+
+Link::Link(Descriptor socket, Peer peer, const ClientOptions& options, PayloadPool& pool,
+           std::function<void()> pump)
+    : channel_(std::move(socket)),
+      peer_(std::move(peer)),
+      accepts_descriptors_(options.descriptors_max > 0),
+      session_(settings_of(options), pool, *this),
+      pump_(std::move(pump)),
+      in_(std::make_unique_for_overwrite<std::byte[]>(input_bytes)) {}
+
+Link::~Link() { path::forget_socket(peer_); }
+
+Moment Link::now() { return os::now(); }
+
+bool Link::wants_to_write() const { return !cannot_write_ && session_.unsent_bytes() > 0; }
+
+Result<void> Link::greet(Lock& lock, Moment deadline) {
+  write();
+  while (session_.expects_hello() && !dead_ && os::now() < deadline) wait(nullptr, lock, deadline);
+  if (dead_) return std::unexpected(*death_);
+  if (session_.expects_hello()) {
+    die(Failure(Cause::deadline, "no HELLO"));
+    return std::unexpected(*death_);
+  }
+  return {};
+}
+
+Result<void> Link::start(LinkCall& call) {
+  if (dead_) return std::unexpected(Failure(*death_).with_outcome(Outcome::not_sent));
+  auto started = session_.start(call);
+  if (started) write();
+  return started;
+}
+
+bool Link::give_up(LinkCall& call) {
+  const bool over = session_.give_up(call);
+  write();
+  return over;
+}
+
+void Link::run(LinkCall& call, Lock& lock, Moment deadline) {
+  join(call);
+  if (auto started = start(call); !started) {
+    call.result = std::unexpected(std::move(started.error()));
+  }
+  while (!call.result) {
+    wait(&call, lock, deadline);
+    if (!call.result && !deadline.is_never() && os::now() >= deadline) {
+      finish_after_deadline(call, lock, deadline);
+    }
+  }
+  leave(call);
+}
+
+void Link::finish_after_deadline(LinkCall& call, Lock& lock, Moment deadline) {
+  const Moment end = std::max(deadline, os::now()) + limits::verdict_grace;
+  const bool not_sent = give_up(call);
+  // A frame that was begun has to be ended, or the server would wait for the rest of it.
+  while ((not_sent ? wants_to_write() : !call.result) && !dead_ && os::now() < end) {
+    wait(&call, lock, end);
+  }
+  if (call.result) return;
+  session_.abandon(call);
+  call.result = std::unexpected(Failure(not_sent ? Outcome::not_sent : Outcome::unknown,
+                                        Cause::deadline));
+  const bool alone = first_ == &call && last_ == &call;
+  if (wants_to_write() && alone) die(Failure(Cause::closed, "the server reads nothing"));
+}
+
+void Link::join(LinkCall& call) {
+  call.previous = last_;
+  call.next = nullptr;
+  (last_ == nullptr ? first_ : last_->next) = &call;
+  last_ = &call;
+}
+
+void Link::leave(LinkCall& call) {
+  (call.previous == nullptr ? first_ : call.previous->next) = call.next;
+  (call.next == nullptr ? last_ : call.next->previous) = call.previous;
+  if (!reading_ && first_ != nullptr) wake_next_reader();
+}
+
+void Link::wake_next_reader() {
+  for (LinkCall* call = first_; call != nullptr; call = call->next) {
+    if (call->result) continue;
+    if (call->word.exchange(LinkCall::woken) == LinkCall::asleep) {
+      os::futex_wake(call->word);
+      return;
+    }
+  }
+  // Nobody sleeps: whoever is awake will see that nobody reads, or waits for room.
+  if (waiting_for_room_ > 0 && room_bell_) room_bell_->ring();
+}
+
+/// Waits for something to happen to `call`, in whichever way is needed now.
+void Link::wait(LinkCall* call, Lock& lock, Moment until) {
+  if (!reading_) {
+    reading_ = true;
+    read_for_all(lock, until);
+    reading_ = false;
+  } else if (wants_to_write()) {
+    wait_for_room(lock, until);
+  } else if (call != nullptr) {
+    sleep(*call, lock, until);
+  }
+}
+
+void Link::read_for_all(Lock& lock, Moment until) {
+  const bool for_room = wants_to_write();
+  lock.unlock();
+  auto read = read_waiting(until, for_room);
+  lock.lock();
+  take(std::move(read));
+  if (wants_to_write()) write();
+}
+
+void Link::sleep(LinkCall& call, Lock& lock, Moment until) {
+  call.word.store(LinkCall::asleep);
+  lock.unlock();
+  os::futex_wait(call.word, LinkCall::asleep, until);
+  lock.lock();
+  call.word.store(LinkCall::awake);
+}
+
+void Link::wait_for_room(Lock& lock, Moment until) {
+  if (!room_bell_) {
+    if (auto bell = os::Bell::create()) room_bell_ = std::move(*bell);
+  }
+  ++waiting_for_room_;
+  pollfd descriptors[2] = {{channel_.fd(), POLLOUT, 0}, {room_bell_ ? room_bell_->fd() : -1, POLLIN, 0}};
+  // Without a bell (no descriptor free) nobody tells us that the reader has left: look now and then.
+  const Moment limit = room_bell_ ? until : std::min(until, os::now() + std::chrono::milliseconds(1));
+  lock.unlock();
+  [[maybe_unused]] const auto ready = os::wait_for(descriptors, limit);
+  lock.lock();
+  if (--waiting_for_room_ == 0 && room_bell_) room_bell_->quiet();
+  if (!dead_) write();
+}
+
+void Link::write() {
+  while (!dead_ && !cannot_write_) {
+    const auto chunk = session_.output();
+    if (chunk.bytes.empty()) return;
+    const auto written = channel_.write(chunk.bytes, chunk.descriptors);
+    if (written) {
+      session_.written(*written);
+      continue;
+    }
+    // ETOOMANYREFS: too many descriptors of this user are under way; they will be received (F13).
+    if (written.error().code == EAGAIN || written.error().code == ETOOMANYREFS) return;
+    // What the server said before it went is still to be read; that will end in its own error.
+    cannot_write_ = true;
+  }
+}
+
+void Link::set_timeout(Moment until) {
+  // The longest the kernel takes is far beyond any call; 0 would be for ever.
+  static constexpr Nanoseconds longest = std::chrono::hours(24);
+  const Nanoseconds left =
+      std::clamp(until.since(os::now()), Nanoseconds(std::chrono::microseconds(1)), longest);
+  if (timeout_ <= left + timeout_slack && timeout_ >= left / 2 && timeout_ > Nanoseconds(0)) return;
+  if (os::set_receive_timeout(channel_.fd(), left)) timeout_ = left;
+}
+
+/// Where the next bytes go: behind those that wait for the rest of their frame.
+std::span<std::byte> Link::input_room() {
+  if (in_begin_ == in_end_) in_begin_ = in_end_ = 0;
+  if (input_bytes - in_end_ < input_bytes / 2) {
+    std::memmove(in_.get(), in_.get() + in_begin_, in_end_ - in_begin_);
+    in_end_ -= in_begin_;
+    in_begin_ = 0;
+  }
+  return {in_.get() + in_end_, input_bytes - in_end_};
+}
+
+os::Sys<Channel::Read> Link::read_now() {
+  return channel_.read(input_room(), accepts_descriptors_ ? &arriving_ : nullptr);
+}
+
+os::Sys<Channel::Read> Link::read_waiting(Moment until, bool for_room) {
+  if (pump_) {
+    pump_();
+    // When nothing came of it, the request was kept for later, or the deadline has to pass.
+    until = std::min(until, os::now() + pump_interval);
+  }
+  if (for_room || peer_.inherited()) {
+    // The flags and time limits of an inherited socket belong to its giver as well.
+    const short events = static_cast<short>(for_room ? POLLIN | POLLOUT : POLLIN);
+    const auto ready = os::wait_for(channel_.fd(), events, until);
+    if (!ready) return std::unexpected(ready.error());
+    return read_now();
+  }
+  set_timeout(until);
+  return channel_.read_waiting(input_room(), accepts_descriptors_ ? &arriving_ : nullptr);
+}
+
+void Link::take(os::Sys<Channel::Read> read) {
+  if (dead_) return;
+  if (!read) {
+    const int error = read.error().code;
+    if (error == EAGAIN) return;
+    return die(Failure(Cause::closed, "the connection broke", error == ECONNRESET ? 0 : error));
+  }
+  if (read->bytes == 0) return die(Failure(Cause::closed, "the server has gone"));
+  if (read->descriptors_lost) {
+    return die(Failure(Cause::exhausted, "no room for the descriptors of a reply", EMFILE));
+  }
+  session_.arrived(std::exchange(arriving_, {}));
+  in_end_ += read->bytes;
+  decode();
+}
+
+void Link::decode() {
+  const auto consumed = session_.receive({in_.get() + in_begin_, in_end_ - in_begin_});
+  if (!consumed) {
+    if (consumed.error().cause() == Cause::breach) {
+      session_.say_goodbye({.reason = wire::Reason::breach, .text = consumed.error().detail()});
+      write();
+    }
+    return die(consumed.error());
+  }
+  in_begin_ += *consumed;
+}
+
+void Link::process() {
+  if (dead_) return;
+  write();
+  while (!reading_ && !dead_) {
+    auto read = read_now();
+    const bool nothing = !read && read.error().code == EAGAIN;
+    take(std::move(read));
+    if (nothing) break;
+  }
+  if (!dead_) write();
+}
+
+void Link::die(Failure why) {
+  if (dead_) return;
+  dead_ = true;
+  death_ = std::move(why);
+  session_.end(*death_);
+  if (waiting_for_room_ > 0 && room_bell_) room_bell_->ring();
+}
+
+void Link::on_call(protocol::IncomingCall call) {
+  session_.fail(call.id, {.reason = wire::Reason::no_method, .text = "a client has no methods"});
+  session_.release(call.payload.bytes().size(), call.one_way);
+}
+
+void Link::on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer> result) {
+  auto& call = static_cast<LinkCall&>(outgoing);
+  call.result = std::move(result);
+  if (call.ended != nullptr) return call.ended(call);
+  if (call.word.exchange(LinkCall::woken) == LinkCall::asleep) os::futex_wake(call.word);
+}
+
+}  // namespace tincan::session

@@ -1,0 +1,130 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/payload.h"
+#include "base/time.h"
+#include "os/poller.h"
+#include "protocol/session.h"
+#include "tincan/options.h"
+#include "tincan/peer.h"
+#include "transport/socket_channel.h"
+
+namespace tincan::session {
+
+/// A call on a link: one that a thread waits for, or one that a completion waits for.
+struct LinkCall : protocol::OutgoingCall {
+  std::optional<Result<protocol::Answer>> result;  ///< Set when it has ended.
+
+  /// Called with the lock held when the call ends; null for a call that a thread waits for.
+  void (*ended)(LinkCall& call) = nullptr;
+
+  // Of the thread that waits.
+  enum Word : std::uint32_t { awake, asleep, woken };
+  std::atomic<std::uint32_t> word = awake;
+  LinkCall* previous = nullptr;
+  LinkCall* next = nullptr;
+};
+
+/// One connection of a client, from HELLO to its end; it never connects again.
+///
+/// Any number of threads wait for calls on it, and one of them, the reader, waits at the socket for
+/// all; the others sleep each on a word of its own. A reader whose call has ended wakes a sleeper,
+/// who reads on. Whoever cannot write for a full socket waits for room, and reads too if nobody
+/// else does, so that two sides which both write never wait for each other.
+///
+/// Threads: every member is called with the client's lock held, which those that wait let go
+/// meanwhile.
+class Link final : private protocol::Events {
+ public:
+  using Lock = std::unique_lock<std::mutex>;
+
+  /// `pump`, when set, is run in place of waiting: it makes the server in this very thread work.
+  Link(Descriptor socket, Peer peer, const ClientOptions& options, PayloadPool& pool,
+       std::function<void()> pump);
+  ~Link() override;
+
+  /// Waits for the server's HELLO; ours goes out first.
+  /// Errors: why there is none. The link is dead then.
+  [[nodiscard]] Result<void> greet(Lock& lock, Moment deadline);
+  /// Makes `call` and waits for its end, at most until `deadline` and the grace for a verdict.
+  void run(LinkCall& call, Lock& lock, Moment deadline);
+  /// Begins `call` without waiting. Errors: as Session::start.
+  [[nodiscard]] Result<void> start(LinkCall& call);
+  /// As Session::give_up.
+  [[nodiscard]] bool give_up(LinkCall& call);
+  void abandon(LinkCall& call) { session_.abandon(call); }
+  /// Reads and writes what can be, without waiting.
+  void process();
+
+  [[nodiscard]] bool greeted() const { return !session_.expects_hello(); }
+  /// No further call can be made on it.
+  [[nodiscard]] bool is_dead() const { return dead_; }
+  [[nodiscard]] bool is_draining() const { return session_.peer_is_draining(); }
+  [[nodiscard]] bool wants_to_write() const;
+  [[nodiscard]] int fd() const { return channel_.fd(); }
+  [[nodiscard]] const Peer& peer() const { return peer_; }
+  /// Why it died.
+  [[nodiscard]] const std::optional<Failure>& death() const { return death_; }
+
+  // Of the client.
+  std::uint32_t users = 0;    ///< Threads and calls that need it.
+  std::uint32_t watched = 0;  ///< What epoll watches for.
+
+ private:
+  Moment now() override;
+  void on_hello() override {}
+  void on_call(protocol::IncomingCall call) override;
+  void on_cancel(void*) override {}
+  void on_end(protocol::OutgoingCall& call, Result<protocol::Answer> result) override;
+  void on_drain() override {}
+
+  void write();
+  void wait(LinkCall* call, Lock& lock, Moment until);
+  void read_for_all(Lock& lock, Moment until);
+  void wait_for_room(Lock& lock, Moment until);
+  void sleep(LinkCall& call, Lock& lock, Moment until);
+  void wake_next_reader();
+  os::Sys<transport::Channel::Read> read_waiting(Moment until, bool for_room);
+  os::Sys<transport::Channel::Read> read_now();
+  std::span<std::byte> input_room();
+  void set_timeout(Moment until);
+  void take(os::Sys<transport::Channel::Read> read);
+  void decode();
+  void finish_after_deadline(LinkCall& call, Lock& lock, Moment deadline);
+  void die(Failure why);
+  void join(LinkCall& call);
+  void leave(LinkCall& call);
+
+  transport::SocketChannel channel_;
+  Peer peer_;
+  const bool accepts_descriptors_;
+  protocol::Session session_;
+  std::function<void()> pump_;
+
+  bool dead_ = false;
+  bool cannot_write_ = false;
+  std::optional<Failure> death_;
+
+  // The waiting threads.
+  bool reading_ = false;  ///< Somebody waits at the socket, or takes from it.
+  LinkCall* first_ = nullptr;
+  LinkCall* last_ = nullptr;
+  std::optional<os::Bell> room_bell_;  ///< Wakes those who wait for room. Made when first needed.
+  std::uint32_t waiting_for_room_ = 0;
+
+  // Input that is not decoded yet: [in_begin_, in_end_) of in_.
+  std::unique_ptr<std::byte[]> in_;
+  std::size_t in_begin_ = 0;
+  std::size_t in_end_ = 0;
+  std::vector<Descriptor> arriving_;
+  Nanoseconds timeout_{0};  ///< SO_RCVTIMEO as it is; 0: none.
+};
+
+}  // namespace tincan::session

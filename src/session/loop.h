@@ -1,0 +1,114 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "os/poller.h"
+#include "session/connection.h"
+#include "session/mailbox.h"
+#include "tincan/server.h"
+
+namespace tincan::session {
+
+class Service;
+
+/// What a loop has counted. Written by its thread alone, read by any.
+struct LoopCounts {
+  std::atomic<std::uint64_t> connections = 0, accepted = 0, refused = 0, calls = 0, replies = 0,
+                             errors = 0, undeliverable = 0, expired = 0, cancelled = 0,
+                             breaches = 0;
+  static void bump(std::atomic<std::uint64_t>& count, std::int64_t by = 1) {
+    count.store(count.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(by),
+                std::memory_order_relaxed);
+  }
+};
+
+/// One thread's share of a server: an epoll descriptor, its connections, and the requests on them.
+///
+/// Threads: all of it belongs to the thread that calls `turn`, except `mailbox` and the counts.
+class Loop {
+ public:
+  /// Errors: no descriptor or memory for its epoll and its bell.
+  [[nodiscard]] static Result<std::unique_ptr<Loop>> create(Service& service);
+  ~Loop();
+
+  /// Waits until `until` for something to do and does one bounded turn of it. False once a drain
+  /// has ended.
+  bool turn(Moment until);
+  /// When `turn` wants to be called though nothing is readable.
+  [[nodiscard]] Moment deadline() const;
+  [[nodiscard]] int fd() const { return poller_.fd(); }
+  [[nodiscard]] const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
+  /// Connections here or on their way here; any thread.
+  [[nodiscard]] std::uint32_t load() const { return load_.load(std::memory_order_relaxed); }
+  /// Adopts a connection that was counted by the quota already; of this thread.
+  void add(Newcomer newcomer);
+  void expect_one() { load_.fetch_add(1, std::memory_order_relaxed); }
+  /// The loop whose turn runs on this thread; null outside.
+  [[nodiscard]] static Loop* current();
+
+  // For its connections.
+
+  [[nodiscard]] Service& service() { return service_; }
+  [[nodiscard]] Moment read_clock();
+  [[nodiscard]] std::span<std::byte> input_buffer() { return {input_.get(), input_bytes}; }
+  /// An output buffer for as long as something is unsent.
+  [[nodiscard]] std::vector<std::byte> borrow_buffer();
+  void return_buffer(std::vector<std::byte> buffer);
+  [[nodiscard]] RequestState* new_request();
+  /// The handle or the loop lets go of `request`, on this thread.
+  void let_go(RequestState& request);
+  /// Runs the handler for `request`, whose handle is made here.
+  void run_handler(RequestState& request);
+  void flush_later(Connection& connection);
+  void watch(Connection& connection, std::uint32_t events);
+  void greeted(Connection& connection);
+  /// After close(): freed at the end of the turn, when no event of it can be pending.
+  void bury(Connection& connection);
+  LoopCounts counts;
+
+  /// Room for several whole frames, read ahead and decoded in place. Chosen.
+  static constexpr std::size_t input_bytes = 256 * 1024;
+
+ private:
+  Loop(Service& service, os::Poller poller, os::Bell bell);
+  void dispatch(const epoll_event& event);
+  void accept_some();
+  void rest_from_accepting(int error);
+  void empty_mailbox();
+  void take_back(RequestState& request);
+  void begin_drain();
+  void drop_listener();
+  void close_overdue(Moment now);
+  void close_all();
+  void note_slow_handler();
+  void end_turn();
+
+  Service& service_;
+  os::Poller poller_;
+  std::shared_ptr<Mailbox> mailbox_;
+  std::unique_ptr<std::byte[]> input_;
+  std::vector<std::vector<std::byte>> spare_buffers_;
+  std::vector<epoll_event> events_;
+  std::vector<Connection*> to_flush_;
+  std::vector<std::unique_ptr<Connection>> buried_;
+  std::vector<std::unique_ptr<Connection>> connections_;
+  std::atomic<std::uint32_t> load_ = 0;
+
+  std::list<Handshake> handshakes_;  ///< The oldest first.
+
+  RequestState* free_requests_ = nullptr;
+  std::size_t free_requests_count_ = 0;
+  Moment accept_again_ = Moment::never();  ///< Accepting rests until then.
+  Moment drain_deadline_ = Moment::never();
+  bool listening_ = false;
+  bool draining_ = false;
+  Moment clock_;
+  std::string_view running_method_;  ///< Empty: none has run since the clock was looked at.
+};
+
+}  // namespace tincan::session

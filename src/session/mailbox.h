@@ -1,0 +1,78 @@
+#pragma once
+
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "os/poller.h"
+#include "session/request_state.h"
+
+namespace tincan::session {
+
+/// A connection on its way to the loop that will serve it.
+struct Newcomer {
+  Descriptor socket;
+  Peer peer;
+};
+
+/// How other threads reach a loop: answers, requests let go, connections. It outlives its loop as
+/// long as a request refers to it. The bell rings only when there was nothing in it before.
+class Mailbox {
+ public:
+  Mailbox(os::Bell bell, PayloadPool* pool) : pool_(pool), bell_(std::move(bell)) { pool->hold(); }
+  ~Mailbox() { pool_->drop(); }
+  Mailbox(const Mailbox&) = delete;
+  Mailbox& operator=(const Mailbox&) = delete;
+
+  /// False when the loop has ended: the request is the caller's to delete.
+  [[nodiscard]] bool post(RequestState& request) {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return false;
+    request.next_in_mailbox = nullptr;
+    (last_ == nullptr ? first_ : last_->next_in_mailbox) = &request;
+    last_ = &request;
+    ring();
+    return true;
+  }
+  [[nodiscard]] bool post(Newcomer&& newcomer) {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return false;
+    newcomers_.push_back(std::move(newcomer));
+    ring();
+    return true;
+  }
+
+  struct Contents {
+    RequestState* requests = nullptr;  ///< In the order in which they were posted.
+    std::vector<Newcomer> newcomers;
+  };
+  [[nodiscard]] Contents empty() {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(rung_, false)) bell_.quiet();
+    last_ = nullptr;
+    return {std::exchange(first_, nullptr), std::exchange(newcomers_, {})};
+  }
+  void close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  [[nodiscard]] int fd() const { return bell_.fd(); }
+  /// For what is posted.
+  [[nodiscard]] PayloadPool& pool() { return *pool_; }
+
+ private:
+  void ring() {
+    if (!std::exchange(rung_, true)) bell_.ring();
+  }
+
+  PayloadPool* const pool_;
+  std::mutex mutex_;
+  os::Bell bell_;
+  bool rung_ = false;
+  bool closed_ = false;
+  RequestState* first_ = nullptr;
+  RequestState* last_ = nullptr;
+  std::vector<Newcomer> newcomers_;
+};
+
+}  // namespace tincan::session

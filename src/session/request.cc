@@ -1,0 +1,156 @@
+#include <utility>
+
+#include "os/clock.h"
+#include "session/loop.h"
+#include "session/mailbox.h"
+#include "session/request_state.h"
+
+namespace tincan {
+
+using session::Loop;
+
+namespace {
+
+/// The loop that `request` belongs to, if its turn is what runs on this thread.
+Loop* own_loop(const RequestState& request) {
+  Loop* const loop = Loop::current();
+  return loop != nullptr && loop->mailbox() == request.mailbox ? loop : nullptr;
+}
+
+/// The answer is on the stream, or lost with its connection. (While the handler runs, its caller
+/// sees to the rest.)
+void delivered(RequestState& request, Loop& loop) {
+  request.delivered = true;
+  if (!request.running) loop.let_go(request);
+}
+
+/// Sends `answer`, which is complete, through the mailbox. Without a loop there is nobody to send
+/// it to, and nobody who waits.
+void post(RequestState& request, RequestState::Answer answer) {
+  request.answer = std::move(answer);
+  if (!request.mailbox->post(request)) request.owners.fetch_sub(1, std::memory_order_acq_rel);
+}
+
+void fail_with(RequestState& request, wire::Reason reason, std::int32_t code,
+               std::string_view text) {
+  if (Loop* const loop = own_loop(request)) {
+    if (request.connection != nullptr) {
+      request.connection->fail(request, {.reason = reason, .code = code, .text = text});
+    }
+    return delivered(request, *loop);
+  }
+  RequestState::Answer answer;
+  answer.is_error = true;
+  answer.reason = reason;
+  answer.code = code;
+  answer.text = text;
+  post(request, std::move(answer));
+}
+
+Result<std::vector<Descriptor>> duplicates(std::span<const Descriptor> descriptors) {
+  std::vector<Descriptor> copies;
+  for (const Descriptor& descriptor : descriptors) {
+    auto copy = descriptor.duplicate();
+    if (!copy) return std::unexpected(std::move(copy.error()));
+    copies.push_back(std::move(*copy));
+  }
+  return copies;
+}
+
+std::unexpected<Failure> answered_before() {
+  return std::unexpected(Failure(Cause::answered, "this request was answered before"));
+}
+
+/// What is wrong with an answer of that size, for the handler; the caller gets the same words.
+std::optional<Failure> misfit(const RequestState& request, std::size_t bytes,
+                              std::size_t descriptors) {
+  if (bytes > request.reply_bytes_max) {
+    return Failure(Cause::too_large, "an answer of " + std::to_string(bytes) +
+                                         " bytes; the caller takes " +
+                                         std::to_string(request.reply_bytes_max));
+  }
+  if (descriptors > request.reply_descriptors_max) {
+    return Failure(Cause::unsupported, "an answer with " + std::to_string(descriptors) +
+                                           " descriptors; the caller takes " +
+                                           std::to_string(request.reply_descriptors_max));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Request::Request(Request&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+
+Request& Request::operator=(Request&& other) noexcept {
+  std::swap(state_, other.state_);
+  return *this;
+}
+
+Request::~Request() {
+  if (state_ == nullptr) return;
+  RequestState& request = *state_;
+  Loop* const loop = own_loop(request);
+  if (!request.answered && !request.one_way) {
+    if (loop != nullptr && request.running) {
+      request.dropped = true;  // it may be thrown out by an exception, which tells why
+    } else {
+      fail_with(request, wire::Reason::dropped, 0, "the handler dropped the request unanswered");
+    }
+  }
+  if (loop != nullptr) {
+    loop->let_go(request);
+    return;
+  }
+  if (request.owners.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+  if (!request.mailbox->post(request)) delete &request;
+}
+
+std::string_view Request::method() const { return state_->method; }
+std::span<const std::byte> Request::payload() const { return state_->payload.bytes(); }
+std::vector<Descriptor>& Request::descriptors() { return state_->descriptors; }
+const Peer& Request::peer() const { return state_->peer; }
+bool Request::one_way() const { return state_->one_way; }
+
+std::optional<std::chrono::steady_clock::time_point> Request::deadline() const {
+  return to_time_point(state_->deadline);
+}
+
+bool Request::abandoned() const {
+  if (state_->abandoned.load(std::memory_order_acquire)) return true;
+  return !state_->deadline.is_never() && state_->deadline <= os::now();
+}
+
+Result<void> Request::reply(std::span<const std::byte> payload,
+                            std::span<const Descriptor> descriptors) {
+  RequestState& request = *state_;
+  if (request.answered) return answered_before();
+  auto copies = duplicates(descriptors);
+  if (!copies) return std::unexpected(std::move(copies.error()));
+  request.answered = true;
+  if (request.one_way) return {};
+  if (auto wrong = misfit(request, payload.size(), descriptors.size())) {
+    fail_with(request, wire::Reason::reply_lost, 0, wrong->detail());
+    return std::unexpected(std::move(*wrong));
+  }
+  if (Loop* const loop = own_loop(request)) {
+    if (request.connection != nullptr) {
+      request.connection->reply(request, payload, std::move(*copies));
+    }
+    delivered(request, *loop);
+    return {};
+  }
+  RequestState::Answer answer;
+  answer.payload.append(request.mailbox->pool(), payload);
+  answer.descriptors = std::move(*copies);
+  post(request, std::move(answer));
+  return {};
+}
+
+Result<void> Request::fail(std::string_view message, std::int32_t code) {
+  if (state_->answered) return answered_before();
+  state_->answered = true;
+  if (!state_->one_way) fail_with(*state_, wire::Reason::declared, code, message);
+  return {};
+}
+
+}  // namespace tincan

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/payload.h"
+#include "base/time.h"
+#include "tincan/peer.h"
+#include "tincan/server.h"
+#include "wire/body.h"
+
+namespace tincan {
+
+namespace session {
+class Connection;
+class Mailbox;
+}  // namespace session
+
+/// A request from its arrival until its answer is on the stream and its handle is gone.
+///
+/// It belongs to one loop, which alone touches `connection` and the links; the handle, perhaps in
+/// another thread, reads the rest and comes back through the loop's mailbox. Whoever lets go last
+/// gives it back to the loop, which uses it again.
+class RequestState {
+ public:
+  explicit RequestState(std::shared_ptr<session::Mailbox> box) : mailbox(std::move(box)) {}
+
+  /// An answer on its way from another thread.
+  struct Answer {
+    bool is_error = false;
+    Payload payload;
+    std::vector<Descriptor> descriptors;
+    wire::Reason reason = wire::Reason::declared;
+    std::int32_t code = 0;
+    std::string text;
+  };
+
+  // Fixed while the request is out.
+  const std::shared_ptr<session::Mailbox> mailbox;
+  std::uint64_t id = 0;
+  std::string_view method;
+  Payload payload;
+  std::vector<Descriptor> descriptors;
+  Peer peer;
+  Moment deadline;
+  bool one_way = false;
+  std::uint64_t reply_bytes_max = 0;
+  std::uint32_t reply_descriptors_max = 0;
+
+  // Of the handle.
+  bool answered = false;
+
+  // Shared.
+  std::atomic<bool> abandoned = false;  ///< Set by the loop; read by the handle.
+  std::atomic<std::uint8_t> owners = 0;  ///< The handle, and the loop until it has the answer.
+
+  // Through the mailbox.
+  Answer answer;
+  RequestState* next_in_mailbox = nullptr;
+
+  // Of the loop.
+  session::Connection* connection = nullptr;  ///< Null once it has closed.
+  RequestState* previous = nullptr;           ///< In the connection's list.
+  RequestState* next = nullptr;
+  bool delivered = false;  ///< The loop has the answer, or there will be none.
+  bool running = false;    ///< Its handler is on the stack.
+  bool dropped = false;    ///< The handler let it go, or threw, before it returned.
+};
+
+}  // namespace tincan

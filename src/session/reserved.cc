@@ -1,0 +1,69 @@
+#include <unistd.h>
+
+#include <string>
+
+#include "session/service.h"
+
+namespace tincan::session {
+
+namespace {
+
+void ping(Request request) { request.reply(request.payload()); }
+
+void methods(const Service& service, Request& request) {
+  std::string names;
+  for (const std::string_view name : service.method_names()) {
+    names += name;
+    names += '\n';
+  }
+  request.reply(names);
+}
+
+/// One "name value" a line: readable by people, and by awk.
+void stats(const Service& service, Request& request) {
+  const Server::Counts counts = service.counts();
+  std::string text;
+  const auto line = [&](std::string_view name, std::uint64_t value) {
+    text.append(name).append(" ").append(std::to_string(value)).append("\n");
+  };
+  line("connections", counts.connections);
+  line("accepted", counts.accepted);
+  line("refused", counts.refused);
+  line("calls", counts.calls);
+  line("replies", counts.replies);
+  line("errors", counts.errors);
+  line("undeliverable", counts.undeliverable);
+  line("expired", counts.expired);
+  line("cancelled", counts.cancelled);
+  line("breaches", counts.breaches);
+  request.reply(text);
+}
+
+/// Only who could kill the server anyway may take its place: its own user, and root.
+void take_over(Service& service, Request& request) {
+  const auto uid = request.peer().uid();
+  const bool trusted = uid && (*uid == 0 || *uid == geteuid()) && !request.peer().inherited();
+  if (!service.options.take_over || !trusted) {
+    request.fail("this server lets nobody take over");
+    return;
+  }
+  auto handed = service.hand_over();
+  if (!handed) {
+    request.fail(handed.error().detail());
+    return;
+  }
+  if (request.reply({}, *handed)) service.stop();
+}
+
+}  // namespace
+
+void add_reserved_methods(Service& service) {
+  service.on("tincan.ping", ping, {});
+  service.on("tincan.methods", [&](Request request) { methods(service, request); }, {});
+  service.on("tincan.stats", [&](Request request) { stats(service, request); }, {});
+  // Whoever drains takes no calls: that an answer comes at all is the news.
+  service.on("tincan.health", [](Request request) { request.reply("ok\n"); }, {});
+  service.on("tincan.take_over", [&](Request request) { take_over(service, request); }, {});
+}
+
+}  // namespace tincan::session

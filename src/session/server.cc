@@ -1,0 +1,151 @@
+#include <poll.h>
+
+#include <utility>
+
+#include "base/check.h"
+#include "os/clock.h"
+#include "os/process.h"
+#include "path/claim.h"
+#include "path/peer.h"
+#include "session/server_state.h"
+#include "tincan/client.h"
+
+namespace tincan {
+
+using session::Loop;
+using session::Service;
+
+namespace {
+
+ListenOptions listen_options(const ServerOptions& options) {
+  return {.mode = options.mode,
+          .group = options.group,
+          .allow = options.allow,
+          .backlog = options.backlog,
+          .take_over = options.take_over,
+          .abstract = options.abstract};
+}
+
+/// Asks the living server at `address` for its listener and lock.
+Result<path::Claim> take_over(const Address& address, const ListenOptions& options) {
+  auto client = Client::connect(address, {.descriptors_max = 8});
+  if (!client) return std::unexpected(std::move(client.error()));
+  auto reply = client->call("tincan.take_over");
+  if (!reply) return std::unexpected(std::move(reply.error()));
+  return path::Claim::adopt(address, options, std::move(reply->descriptors()));
+}
+
+Result<path::Claim> claim(const Address& address, const ListenOptions& options) {
+  auto claimed = path::Claim::make(address, options);
+  const bool held = !claimed && claimed.error().cause() == Cause::held;
+  if (!held || !options.take_over) return claimed;
+  return take_over(address, options);
+}
+
+Result<void> check(const ServerOptions& options) {
+  if (options.descriptors_max > limits::message_descriptors_max) {
+    return std::unexpected(Failure(Cause::usage, "descriptors_max is over 253, the most that one "
+                                                 "message can carry (SCM_MAX_FD)"));
+  }
+  if (options.calls_in_flight_max == 0 ||
+      options.calls_in_flight_max > limits::calls_in_flight_ceiling) {
+    return std::unexpected(Failure(Cause::usage, "calls_in_flight_max is not in 1 … 65535"));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Server::State>> Server::State::create(Address address,
+                                                             const ServerOptions& options,
+                                                             std::optional<path::Claim> claim) {
+  auto service = Service::create(std::move(address), options, std::move(claim));
+  if (!service) return std::unexpected(std::move(service.error()));
+  auto loop = (*service)->add_loop();
+  if (!loop) return std::unexpected(std::move(loop.error()));
+  return std::make_unique<State>(std::move(*service), *loop);
+}
+
+void Server::State::adopt(Descriptor socket) {
+  service->set_single_connection();
+  session::Newcomer newcomer{std::move(socket), {}};
+  newcomer.peer = path::peer_of(newcomer.socket.get(), true);
+  loop->expect_one();
+  loop->add(std::move(newcomer));
+}
+
+Result<Server> Server::listen(const Address& address, const ServerOptions& options) {
+  if (auto checked = check(options); !checked) return std::unexpected(std::move(checked.error()));
+  auto claimed = claim(address, listen_options(options));
+  if (!claimed) return std::unexpected(std::move(claimed.error()));
+  Descriptor connection;
+  std::optional<path::Claim> listening;
+  if (claimed->is_connection()) {
+    connection = claimed->release_connection();
+  } else {
+    listening = std::move(*claimed);
+  }
+  auto state = State::create(address, options, std::move(listening));
+  if (!state) return std::unexpected(std::move(state.error()));
+  if (connection) (*state)->adopt(std::move(connection));
+  return Server(std::move(*state));
+}
+
+Result<Server> Server::listen(std::string_view address, const ServerOptions& options) {
+  auto parsed = Address::parse(address);
+  if (!parsed) return std::unexpected(std::move(parsed.error()));
+  return listen(*parsed, options);
+}
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Server::Server(Server&&) noexcept = default;
+Server& Server::operator=(Server&&) noexcept = default;
+Server::~Server() = default;
+
+void Server::on(std::string_view method, Handler handler, AllowList allow) {
+  TINCAN_CHECK(!method.starts_with("tincan."));  // those names are ours
+  state_->service->on(method, std::move(handler), std::move(allow));
+}
+
+Result<void> Server::run() {
+  Service& service = *state_->service;
+  if (service.is_forked()) {
+    return std::unexpected(Failure(
+        Cause::forked, "this server belongs to the parent process; listen again after fork()"));
+  }
+  service.freeze();
+  if (!state_->loop_taken.exchange(true)) {
+    while (state_->loop->turn(Moment::never())) {
+    }
+    return {};
+  }
+  auto loop = service.add_loop();
+  if (!loop) return std::unexpected(std::move(loop.error()));
+  while ((*loop)->turn(Moment::never())) {
+  }
+  service.remove_loop(**loop);
+  return {};
+}
+
+void Server::stop() {
+  if (!state_->service->is_forked()) state_->service->stop();
+}
+
+int Server::fd() const { return state_->loop->fd(); }
+short Server::events() const { return POLLIN; }
+
+std::optional<std::chrono::steady_clock::time_point> Server::deadline() const {
+  return to_time_point(state_->loop->deadline());
+}
+
+bool Server::process() {
+  if (state_->service->is_forked()) return false;
+  state_->service->freeze();
+  state_->loop_taken = true;
+  return state_->loop->turn(Moment());
+}
+
+const Address& Server::address() const { return state_->service->address; }
+Server::Counts Server::counts() const { return state_->service->counts(); }
+
+}  // namespace tincan

@@ -1,0 +1,167 @@
+#include "session/service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "os/clock.h"
+#include "os/process.h"
+#include "path/access.h"
+
+namespace tincan::session {
+
+Result<std::unique_ptr<Service>> Service::create(Address address, const ServerOptions& options,
+                                                 std::optional<path::Claim> claim) {
+  auto bell = os::Bell::create();
+  if (!bell) {
+    return std::unexpected(
+        Failure(Cause::exhausted, "no descriptor for the server's bell", bell.error().code));
+  }
+  return std::unique_ptr<Service>(
+      new Service(std::move(address), options, std::move(claim), std::move(*bell)));
+}
+
+Service::Service(Address where, const ServerOptions& how, std::optional<path::Claim> claim,
+                 os::Bell stop)
+    : address(std::move(where)),
+      options(how),
+      rules(path::describe(how.allow)),
+      generation(os::fork_generation()),
+      pool(PayloadPool::create()),
+      quota(how.connections_max, how.connections_per_uid_max),
+      claim_(std::move(claim)),
+      stop_bell_(std::move(stop)) {
+  add_reserved_methods(*this);
+}
+
+Service::~Service() {
+  loops_.clear();
+  claim_.reset();
+  methods_.clear();  // handlers may hold requests, which look at the pool through their mailbox
+  pool->drop();
+}
+
+bool Service::is_forked() const { return os::fork_generation() != generation; }
+
+void Service::on(std::string_view method, Handler handler, AllowList allow) {
+  TINCAN_CHECK(!frozen_.load(std::memory_order_relaxed));  // methods come before run()
+  TINCAN_CHECK(!method.empty() && method.size() <= limits::method_bytes_max);
+  std::string allowed = path::describe(allow);
+  methods_.insert_or_assign(std::string(method),
+                            MethodEntry{std::move(handler), std::move(allow), std::move(allowed)});
+}
+
+const std::pair<const std::string, MethodEntry>* Service::find(std::string_view method) const {
+  const auto found = methods_.find(method);
+  return found == methods_.end() ? nullptr : &*found;
+}
+
+std::vector<std::string_view> Service::method_names() const {
+  std::vector<std::string_view> names;
+  for (const auto& [name, entry] : methods_) names.push_back(name);
+  std::ranges::sort(names);
+  return names;
+}
+
+std::string Service::no_method(std::string_view method) const {
+  std::string text = "no method " + std::string(method) + " (methods: ";
+  bool first = true;
+  for (const std::string_view name : method_names()) {
+    if (name.starts_with("tincan.")) continue;
+    if (!std::exchange(first, false)) text += ", ";
+    text += name;
+  }
+  return text + (first ? "none)" : ")");
+}
+
+Result<Loop*> Service::add_loop() {
+  auto loop = Loop::create(*this);
+  if (!loop) return std::unexpected(std::move(loop.error()));
+  const std::lock_guard lock(mutex_);
+  if (listener() >= 0 && !single_connection_) ++listening_loops_;
+  loops_.push_back(std::move(*loop));
+  return loops_.back().get();
+}
+
+void Service::remove_loop(Loop& loop) {
+  std::unique_ptr<Loop> removed;
+  const std::lock_guard lock(mutex_);
+  const auto found = std::ranges::find(loops_, &loop, &std::unique_ptr<Loop>::get);
+  removed = std::move(*found);
+  loops_.erase(found);
+  past_counts_.accepted += removed->counts.accepted;
+  past_counts_.refused += removed->counts.refused;
+  past_counts_.calls += removed->counts.calls;
+  past_counts_.replies += removed->counts.replies;
+  past_counts_.errors += removed->counts.errors;
+  past_counts_.undeliverable += removed->counts.undeliverable;
+  past_counts_.expired += removed->counts.expired;
+  past_counts_.cancelled += removed->counts.cancelled;
+  past_counts_.breaches += removed->counts.breaches;
+}
+
+std::shared_ptr<Mailbox> Service::place_newcomer(Loop*& loop) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& other : loops_) {
+    if (other->load() < loop->load()) loop = other.get();
+  }
+  loop->expect_one();
+  return loop->mailbox();
+}
+
+Server::Counts Service::counts() const {
+  const std::lock_guard lock(mutex_);
+  Server::Counts sum = past_counts_;
+  for (const auto& loop : loops_) {
+    sum.connections += loop->counts.connections;
+    sum.accepted += loop->counts.accepted;
+    sum.refused += loop->counts.refused;
+    sum.calls += loop->counts.calls;
+    sum.replies += loop->counts.replies;
+    sum.errors += loop->counts.errors;
+    sum.undeliverable += loop->counts.undeliverable;
+    sum.expired += loop->counts.expired;
+    sum.cancelled += loop->counts.cancelled;
+    sum.breaches += loop->counts.breaches;
+  }
+  return sum;
+}
+
+void Service::stopped_listening() {
+  const std::lock_guard lock(mutex_);
+  // Those who wait in the backlog are told at once that nobody will come; a successor that has the
+  // listener too goes on with them.
+  if (--listening_loops_ == 0) claim_->abandon();
+}
+
+void Service::release_path() {
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(path_released_, true) || !claim_ || handed_over_) return;
+  claim_->remove();
+}
+
+Result<std::vector<Descriptor>> Service::hand_over() {
+  const std::lock_guard lock(mutex_);
+  if (!claim_ || path_released_ || handed_over_) {
+    return std::unexpected(Failure(Cause::draining, "the server is stopping"));
+  }
+  auto handed = claim_->hand_over();
+  if (handed) handed_over_ = true;
+  return handed;
+}
+
+void Service::stop() { stop_bell_.ring(); }
+
+protocol::Settings Service::session_settings() const {
+  return {.payload_bytes_max = options.payload_bytes_max,
+          .calls_in_flight_max = options.calls_in_flight_max,
+          .descriptors_max = options.descriptors_max,
+          .incoming_bytes_max = options.incoming_bytes_max,
+          .clock_offset_nanoseconds = os::realtime_minus_monotonic()};
+}
+
+void Service::log(const std::string& line) const {
+  if (options.log) options.log(line);
+}
+
+}  // namespace tincan::session

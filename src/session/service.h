@@ -1,0 +1,108 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/payload.h"
+#include "os/poller.h"
+#include "path/claim.h"
+#include "protocol/session.h"
+#include "session/loop.h"
+#include "session/quota.h"
+#include "tincan/server.h"
+
+namespace tincan::session {
+
+/// One method of a server.
+struct MethodEntry {
+  Handler handler;
+  AllowList allow;
+  std::string rules;  ///< `allow` for people.
+};
+
+/// What the loops of a server share: the listener, the methods, the quota, the drain.
+class Service {
+ public:
+  /// Errors: no descriptor for the bell.
+  [[nodiscard]] static Result<std::unique_ptr<Service>> create(Address address,
+                                                               const ServerOptions& options,
+                                                               std::optional<path::Claim> claim);
+  ~Service();
+
+  const Address address;
+  const ServerOptions options;
+  const std::string rules;  ///< options.allow for people.
+  const std::uint32_t generation;
+  PayloadPool* const pool;
+  Quota quota;
+
+  // Methods. Fixed once a loop has turned.
+  void on(std::string_view method, Handler handler, AllowList allow);
+  [[nodiscard]] const std::pair<const std::string, MethodEntry>* find(std::string_view method) const;
+  /// "no method job.stauts (methods: job.run, job.status)".
+  [[nodiscard]] std::string no_method(std::string_view method) const;
+  [[nodiscard]] std::vector<std::string_view> method_names() const;
+  void freeze() { frozen_.store(true, std::memory_order_relaxed); }
+
+  // Loops.
+  [[nodiscard]] Result<Loop*> add_loop();
+  void remove_loop(Loop& loop);
+  /// The loop with the fewest connections; it is told to expect one more.
+  [[nodiscard]] std::shared_ptr<Mailbox> place_newcomer(Loop*& loop);
+  [[nodiscard]] Server::Counts counts() const;
+  [[nodiscard]] bool is_forked() const;
+
+  // Listening.
+  [[nodiscard]] int listener() const { return claim_ ? claim_->fd() : -1; }
+  [[nodiscard]] bool single_connection() const { return single_connection_; }
+  void set_single_connection() { single_connection_ = true; }
+  [[nodiscard]] os::Sys<Descriptor> accept() { return claim_->accept(); }
+  /// A loop no longer watches the listener; the last one closes it.
+  void stopped_listening();
+  /// Gives listener and lock to a successor, and drains.
+  [[nodiscard]] Result<std::vector<Descriptor>> hand_over();
+
+  // The drain.
+  void stop();
+  [[nodiscard]] int stop_fd() const { return stop_bell_.fd(); }
+  /// Frees the path; the first loop that sees the stop does it.
+  void release_path();
+
+  [[nodiscard]] protocol::Settings session_settings() const;
+  void log(const std::string& line) const;
+
+ private:
+  Service(Address where, const ServerOptions& how, std::optional<path::Claim> claim, os::Bell stop);
+
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>()(text);
+    }
+  };
+  std::unordered_map<std::string, MethodEntry, Hash, std::equal_to<>> methods_;
+  std::atomic<bool> frozen_ = false;
+  std::optional<path::Claim> claim_;
+  bool single_connection_ = false;
+  os::Bell stop_bell_;
+
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<Loop>> loops_;
+  Server::Counts past_counts_;  ///< Of loops that have ended.
+  std::size_t listening_loops_ = 0;
+  bool path_released_ = false;
+  bool handed_over_ = false;
+};
+
+/// Adds tincan.ping, tincan.methods, tincan.stats, tincan.health and tincan.take_over.
+void add_reserved_methods(Service& service);
+
+}  // namespace tincan::session

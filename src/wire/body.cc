@@ -1,0 +1,183 @@
+#include "wire/body.h"
+
+namespace tincan::wire {
+
+namespace {
+
+namespace hello_tag {
+constexpr std::uint8_t versions = 1;
+constexpr std::uint8_t payload_bytes_max = 2;
+constexpr std::uint8_t calls_in_flight_max = 3;
+constexpr std::uint8_t descriptors_max = 4;
+constexpr std::uint8_t abilities = 5;
+constexpr std::uint8_t clock_offset = 6;
+}  // namespace hello_tag
+
+namespace prologue_tag {
+constexpr std::uint8_t method = 1;
+constexpr std::uint8_t method_number = 2;
+constexpr std::uint8_t deadline = 3;
+constexpr std::uint8_t cpu = 4;
+constexpr std::uint8_t idempotent = 5;
+constexpr std::uint8_t trace = 6;
+constexpr std::uint8_t payload_bytes = 7;
+}  // namespace prologue_tag
+
+/// Writes the header of a frame whose body was appended from `start` + the header's size on.
+void finish_frame(std::vector<std::byte>& out, std::size_t start, Kind kind, std::uint64_t id) {
+  const FrameHeader header{
+      .body_bytes = static_cast<std::uint32_t>(out.size() - start - sizeof(FrameHeader)),
+      .kind = kind,
+      .flags = 0,
+      .descriptors = 0,
+      .id = id};
+  std::memcpy(out.data() + start, &header, sizeof header);
+}
+
+/// Takes a field of the right length into `target`; false when its length is wrong.
+template <class T, class Target>
+bool take(const Field& field, Target& target) {
+  const auto value = field.as<T>();
+  if (value) target = *value;
+  return value.has_value();
+}
+
+bool take_hello_field(const Field& field, Hello& hello) {
+  switch (field.tag) {
+    case hello_tag::versions: {
+      const auto both = field.as<std::uint32_t>();
+      if (!both) return false;
+      hello.version_lowest = static_cast<std::uint16_t>(*both);
+      hello.version_highest = static_cast<std::uint16_t>(*both >> 16);
+      return true;
+    }
+    case hello_tag::payload_bytes_max: return take<std::uint64_t>(field, hello.payload_bytes_max);
+    case hello_tag::calls_in_flight_max:
+      return take<std::uint32_t>(field, hello.calls_in_flight_max);
+    case hello_tag::descriptors_max: return take<std::uint32_t>(field, hello.descriptors_max);
+    case hello_tag::abilities: return take<std::uint64_t>(field, hello.abilities);
+    case hello_tag::clock_offset: return take<std::int64_t>(field, hello.clock_offset_nanoseconds);
+    default: return true;
+  }
+}
+
+bool take_prologue_field(const Field& field, Prologue& prologue) {
+  switch (field.tag) {
+    case prologue_tag::method: prologue.method = field.text(); return !field.value.empty();
+    case prologue_tag::method_number: return take<std::uint16_t>(field, prologue.method_number);
+    case prologue_tag::deadline: return take<std::int64_t>(field, prologue.deadline);
+    case prologue_tag::cpu: return take<std::uint32_t>(field, prologue.cpu);
+    case prologue_tag::idempotent: prologue.idempotent = true; return field.value.empty();
+    case prologue_tag::trace: return take<TraceContext>(field, prologue.trace);
+    case prologue_tag::payload_bytes: return take<std::uint64_t>(field, prologue.payload_bytes);
+    default: return true;
+  }
+}
+
+}  // namespace
+
+void encode_hello(const Hello& hello, std::vector<std::byte>& out) {
+  Writer writer(out);
+  writer.text(preamble);
+  const std::size_t start = out.size();
+  writer.value(FrameHeader{});
+  writer.field(hello_tag::versions,
+               static_cast<std::uint32_t>(hello.version_highest << 16 | hello.version_lowest));
+  writer.field(hello_tag::payload_bytes_max, hello.payload_bytes_max);
+  writer.field(hello_tag::calls_in_flight_max, hello.calls_in_flight_max);
+  writer.field(hello_tag::descriptors_max, hello.descriptors_max);
+  writer.field(hello_tag::abilities, hello.abilities);
+  writer.field(hello_tag::clock_offset, hello.clock_offset_nanoseconds);
+  finish_frame(out, start, Kind::hello, 0);
+}
+
+std::optional<Hello> decode_hello(std::span<const std::byte> body) {
+  Hello hello{.version_lowest = 0, .version_highest = 0};
+  FieldReader reader(body);
+  while (const auto field = reader.next()) {
+    if (!take_hello_field(*field, hello)) return std::nullopt;
+  }
+  const bool sane = reader.whole() && hello.version_lowest != 0 &&
+                    hello.version_lowest <= hello.version_highest;
+  return sane ? std::optional(hello) : std::nullopt;
+}
+
+PrologueLayout encode_prologue(const Prologue& prologue, std::vector<std::byte>& out) {
+  Writer writer(out);
+  PrologueLayout layout;
+  const std::size_t start = out.size();
+  writer.value(std::uint16_t{0});
+  if (!prologue.method.empty()) writer.field(prologue_tag::method, prologue.method);
+  if (prologue.method_number) writer.field(prologue_tag::method_number, *prologue.method_number);
+  if (prologue.deadline) {
+    writer.field(prologue_tag::deadline, *prologue.deadline);
+    layout.deadline = out.size() - start - sizeof(std::int64_t);
+  }
+  if (prologue.cpu) writer.field(prologue_tag::cpu, *prologue.cpu);
+  if (prologue.idempotent) writer.field(prologue_tag::idempotent, std::string_view());
+  if (prologue.trace) {
+    writer.field(prologue_tag::trace,
+                 std::string_view(reinterpret_cast<const char*>(prologue.trace->bytes),
+                                  sizeof prologue.trace->bytes));
+  }
+  if (prologue.payload_bytes) writer.field(prologue_tag::payload_bytes, *prologue.payload_bytes);
+  layout.bytes = out.size() - start;
+  const auto fields_bytes = static_cast<std::uint16_t>(layout.bytes - sizeof(std::uint16_t));
+  std::memcpy(out.data() + start, &fields_bytes, sizeof fields_bytes);
+  return layout;
+}
+
+std::optional<Prologue> decode_prologue(std::span<const std::byte> body,
+                                        std::span<const std::byte>& payload) {
+  std::uint16_t fields_bytes;
+  if (body.size() < sizeof fields_bytes) return std::nullopt;
+  std::memcpy(&fields_bytes, body.data(), sizeof fields_bytes);
+  body = body.subspan(sizeof fields_bytes);
+  if (fields_bytes > limits::prologue_bytes_max || fields_bytes > body.size()) return std::nullopt;
+  Prologue prologue;
+  FieldReader reader(body.first(fields_bytes));
+  while (const auto field = reader.next()) {
+    if (!take_prologue_field(*field, prologue)) return std::nullopt;
+  }
+  if (!reader.whole()) return std::nullopt;
+  payload = body.subspan(fields_bytes);
+  return prologue;
+}
+
+void encode_error(std::uint64_t id, const Error& error, std::vector<std::byte>& out) {
+  Writer writer(out);
+  const std::size_t start = out.size();
+  writer.value(FrameHeader{});
+  writer.value(static_cast<std::uint16_t>(error.reason));
+  writer.value(std::uint16_t{0});
+  writer.value(error.code);
+  static constexpr std::string_view ellipsis = "…";
+  if (error.text.size() <= limits::error_text_bytes_max) {
+    writer.text(error.text);
+  } else {
+    writer.text(error.text.substr(0, limits::error_text_bytes_max - ellipsis.size()));
+    writer.text(ellipsis);
+  }
+  finish_frame(out, start, Kind::error, id);
+}
+
+std::optional<Error> decode_error(std::span<const std::byte> body) {
+  static constexpr std::size_t fixed_bytes = 8;
+  if (body.size() < fixed_bytes) return std::nullopt;
+  std::uint16_t reason;
+  Error error;
+  std::memcpy(&reason, body.data(), sizeof reason);
+  std::memcpy(&error.code, body.data() + 4, sizeof error.code);
+  const bool known = reason >= 1 && reason <= static_cast<std::uint16_t>(Reason::reply_lost);
+  error.reason = known ? static_cast<Reason>(reason) : Reason::breach;
+  const auto text = body.subspan(fixed_bytes);
+  error.text = {reinterpret_cast<const char*>(text.data()), text.size()};
+  return error;
+}
+
+void encode_bare(Kind kind, std::uint64_t id, std::vector<std::byte>& out) {
+  Writer(out).value(FrameHeader{.body_bytes = 0, .kind = kind, .flags = 0, .descriptors = 0,
+                                .id = id});
+}
+
+}  // namespace tincan::wire

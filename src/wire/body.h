@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wire/fields.h"
+#include "wire/frame.h"
+
+/// The bodies of frames. Each decoder looks at bytes that a peer chose, takes nothing on trust, and
+/// returns nothing when they do not make sense. Specified in docs/wire-format.md.
+namespace tincan::wire {
+
+/// What later versions may do; a kind whose ability the peer has not announced closes.
+enum Ability : std::uint64_t {
+  ability_push = 1,
+  ability_credit = 2,
+  ability_ring = 4,
+  ability_handover = 8,
+};
+
+/// The body of HELLO.
+struct Hello {
+  std::uint16_t version_lowest = version;
+  std::uint16_t version_highest = version;
+  std::uint64_t payload_bytes_max = 0;      ///< The sender takes no larger payload.
+  std::uint32_t calls_in_flight_max = 0;    ///< The sender takes no more calls at once.
+  std::uint32_t descriptors_max = 0;        ///< The sender takes no more with one message.
+  std::uint64_t abilities = 0;
+  std::int64_t clock_offset_nanoseconds = 0;  ///< CLOCK_REALTIME - CLOCK_MONOTONIC at the sender.
+};
+/// Appends the preamble and the HELLO frame.
+void encode_hello(const Hello& hello, std::vector<std::byte>& out);
+[[nodiscard]] std::optional<Hello> decode_hello(std::span<const std::byte> body);
+
+/// Trace context as W3C has it: version 00, trace id, parent id, flags.
+struct TraceContext {
+  std::uint8_t bytes[25];
+};
+
+/// The prologue of a message: what is said once, in its first fragment, before the payload.
+struct Prologue {
+  std::string_view method;                        ///< Borrowed. Empty: see method_number.
+  std::optional<std::uint16_t> method_number;     ///< With a name: agrees on it; without: uses it.
+  std::optional<std::int64_t> deadline;           ///< The sender's CLOCK_MONOTONIC, nanoseconds.
+  std::optional<std::uint32_t> cpu;               ///< Where the sender ran.
+  std::optional<std::uint64_t> payload_bytes;     ///< In all; required when there are fragments.
+  std::optional<TraceContext> trace;
+  bool idempotent = false;
+};
+/// Where things lie in an encoded prologue.
+struct PrologueLayout {
+  std::size_t bytes = 0;     ///< Of the prologue, its length field included.
+  std::size_t deadline = 0;  ///< Offset of the deadline's value; 0 when there is none.
+};
+PrologueLayout encode_prologue(const Prologue& prologue, std::vector<std::byte>& out);
+/// Splits the body of a first fragment; `payload` becomes what follows the prologue.
+[[nodiscard]] std::optional<Prologue> decode_prologue(std::span<const std::byte> body,
+                                                      std::span<const std::byte>& payload);
+
+/// Why a call, or with id 0 the connection, ends in an error. An unknown reason reads as `breach`.
+enum class Reason : std::uint16_t {
+  declared = 1,    ///< The handler answered with an error.
+  dropped = 2,     ///< The handler let the request go unanswered.
+  threw = 3,       ///< The handler threw.
+  no_method = 4,   ///< Not run.
+  refused = 5,     ///< Not run: a rule.
+  expired = 6,     ///< Not run: the deadline had passed.
+  cancelled = 7,   ///< Not run: the caller gave up first.
+  exhausted = 8,   ///< Not run: a limit of the receiver's.
+  too_large = 9,   ///< Not run: the payload exceeds the receiver's limit.
+  draining = 10,   ///< Not run: the receiver is stopping.
+  breach = 11,     ///< The sender of the call broke the protocol.
+  reply_lost = 12, ///< Run, but the answer does not fit what the caller accepts.
+};
+struct Error {
+  Reason reason = Reason::breach;
+  std::int32_t code = 0;
+  std::string_view text;  ///< Borrowed.
+};
+/// Appends the frame; text over limits::error_text_bytes_max is cut with an ellipsis.
+void encode_error(std::uint64_t id, const Error& error, std::vector<std::byte>& out);
+[[nodiscard]] std::optional<Error> decode_error(std::span<const std::byte> body);
+
+/// Appends a frame that is its header alone.
+void encode_bare(Kind kind, std::uint64_t id, std::vector<std::byte>& out);
+
+}  // namespace tincan::wire
