@@ -31,7 +31,7 @@ class Request {
   Request& operator=(Request&& other) noexcept;
   ~Request();
 
-  /// The registered name; lives as long as the server.
+  /// The name that was called; lives as long as the request.
   [[nodiscard]] std::string_view method() const;
   /// The caller's bytes, in memory of our own; they live as long as the request.
   [[nodiscard]] std::span<const std::byte> payload() const;
@@ -99,6 +99,9 @@ class Server {
   /// A handler that throws, or drops its request, makes a declared error for the caller. What it
   /// throws goes no further.
   void on(std::string_view method, Handler handler, AllowList allow = {});
+  /// Takes the calls whose method has no handler of its own; `Request::method()` is then the name
+  /// that was called. For gateways and the like: with it, no name is wrong.
+  void on_any(Handler handler, AllowList allow = {});
   /// A typed method: `handler` takes the decoded value and returns what is sent back, or a Failure,
   /// whose detail and code the caller gets as a declared error.
   template <class In, class Out, class Function>

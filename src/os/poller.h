@@ -7,6 +7,7 @@
 #include <span>
 
 #include "base/time.h"
+#include "os/process.h"
 #include "os/result.h"
 #include "tincan/descriptor.h"
 
@@ -17,7 +18,8 @@ namespace tincan::os {
 /// poll(2) of several. Returns how many have events; 0: the deadline passed.
 [[nodiscard]] Sys<int> wait_for(std::span<pollfd> descriptors, Moment deadline);
 
-/// epoll(7), level-triggered. What it watches must be removed before it is closed, for a copy in
+/// epoll(7), level-triggered. Closed in a forked child, where removing anything would remove it
+/// for the parent. What it watches must be removed before it is closed, for a copy in
 /// another process would keep it watched.
 class Poller {
  public:
@@ -34,10 +36,10 @@ class Poller {
 
  private:
   explicit Poller(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
-  Descriptor descriptor_;
+  CloseInChild descriptor_;
 };
 
-/// An eventfd(2) that makes a poller return. `ring` is async-signal-safe.
+/// An eventfd(2) that makes a poller return. `ring` is async-signal-safe. Closed in a forked child.
 class Bell {
  public:
   [[nodiscard]] static Sys<Bell> create();
@@ -48,7 +50,7 @@ class Bell {
 
  private:
   explicit Bell(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
-  Descriptor descriptor_;
+  CloseInChild descriptor_;
 };
 
 }  // namespace tincan::os

@@ -22,6 +22,9 @@ Result<std::vector<Descriptor>> duplicates(std::span<const Descriptor> descripto
   return copies;
 }
 
+/// Keeps in reach what a child cannot free.
+[[maybe_unused]] void* volatile parents_state = nullptr;
+
 }  // namespace
 
 Client::State::State(Address address, const ClientOptions& options)
@@ -31,11 +34,6 @@ Client::State::State(Address address, const ClientOptions& options)
       pool_(PayloadPool::create()) {}
 
 Client::State::~State() {
-  if (is_forked()) {
-    // The parent's threads are not here to end what they were at: only let go of descriptors.
-    for (auto& [number, call] : submitted_) [[maybe_unused]] auto* leaked = call.release();
-    submitted_.clear();
-  }
   for (auto& [number, call] : submitted_) {
     call->ended = [](LinkCall&) {};
     if (call->link != nullptr) call->link->abandon(*call);
@@ -152,7 +150,13 @@ std::span<const std::byte> Reply::payload() const {
 Client::Client(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
-Client::~Client() = default;
+
+Client::~Client() {
+  // In a forked child the descriptors are closed already, and the locks may be held by threads that
+  // only the parent has: nothing else may be touched, not even to free it.
+  if (state_ && state_->is_forked()) parents_state = state_.release();
+}
+
 
 Result<Client> Client::connect(const Address& address, const ClientOptions& options) {
   if (options.descriptors_max > limits::message_descriptors_max) {

@@ -45,6 +45,7 @@ struct Client::State {
   [[nodiscard]] Peer peer();
   [[nodiscard]] const Address& address() const { return address_; }
   [[nodiscard]] std::uint64_t reconnects();
+  [[nodiscard]] bool is_forked() const { return os::fork_generation() != generation_; }
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -65,7 +66,6 @@ struct Client::State {
   };
 
   // client.cc
-  [[nodiscard]] bool is_forked() const { return os::fork_generation() != generation_; }
   [[nodiscard]] Moment deadline_of(const CallOptions& options) const;
   [[nodiscard]] Result<void> check(std::string_view method) const;
   [[nodiscard]] static bool may_retry(const Failure& failure, bool idempotent);

@@ -180,24 +180,24 @@ void Connection::on_hello() {
 
 void Connection::on_call(protocol::IncomingCall call) {
   Service& service = loop_.service();
-  const auto* const found = service.find(call.method);
+  const MethodEntry* const entry = service.find(call.method);
   const std::size_t payload_bytes = call.payload.bytes().size();
   const auto turn_away = [&](wire::Reason reason, const std::string& text) {
     session_.fail(call.id, {.reason = reason, .text = text});
     session_.release(payload_bytes, call.one_way);
   };
-  if (found == nullptr) {
+  if (entry == nullptr) {
     return turn_away(wire::Reason::no_method, service.no_method(call.method));
   }
-  const MethodEntry& entry = found->second;
-  if (!path::admits(entry.allow, peer_)) {
+  if (!path::admits(entry->allow, peer_)) {
     LoopCounts::bump(loop_.counts.refused);
     return turn_away(wire::Reason::refused,
-                     found->first + ": " + path::refusal(peer_, entry.rules));
+                     std::string(call.method) + ": " + path::refusal(peer_, entry->rules));
   }
   RequestState* const request = loop_.new_request();
   request->id = call.id;
-  request->method = found->first;
+  request->method = call.method;
+  request->entry = entry;
   request->payload = std::move(call.payload);
   request->descriptors = std::move(call.descriptors);
   request->peer = peer_;

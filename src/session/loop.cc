@@ -122,16 +122,16 @@ void Loop::dispatch(const epoll_event& event) {
   auto& connection = *static_cast<Connection*>(event.data.ptr);
   if (connection.is_closed()) return;
   connection.handle(event.events);
-  if (!running_method_.empty()) note_slow_handler();
+  if (running_ != nullptr) note_slow_handler();
 }
 
 /// The handler that ran last ends now; it began when the clock was last looked at.
 void Loop::note_slow_handler() {
   const Moment start = clock_;
   const Nanoseconds held = read_clock().since(start);
-  const std::string_view method = std::exchange(running_method_, {});
+  const MethodEntry* const method = std::exchange(running_, nullptr);
   if (held < service_.options.slow_handler) return;
-  service_.log("the handler of " + std::string(method) + " held its loop for " +
+  service_.log("the handler of " + method->name + " held its loop for " +
                std::to_string(held.count() / 1'000'000) +
                " ms; move slow work to a thread and answer from there");
 }
@@ -299,14 +299,14 @@ RequestState* Loop::new_request() {
 
 void Loop::run_handler(RequestState& request) {
   // With a deadline to be judged, the clock was read a moment ago.
-  if (!running_method_.empty()) note_slow_handler();
+  if (running_ != nullptr) note_slow_handler();
   if (request.deadline.is_never()) clock_ = os::now();
-  running_method_ = request.method;
+  running_ = request.entry;
   request.running = true;
   std::string thrown;
   wire::Reason reason = wire::Reason::dropped;
   try {
-    service_.find(request.method)->second.handler(Request(&request));
+    request.entry->handler(Request(&request));
   } catch (const std::exception& exception) {
     reason = wire::Reason::threw;
     thrown = exception.what();

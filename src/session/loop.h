@@ -15,6 +15,7 @@
 namespace tincan::session {
 
 class Service;
+struct MethodEntry;
 
 /// What a loop has counted. Written by its thread alone, read by any.
 struct LoopCounts {
@@ -108,7 +109,7 @@ class Loop {
   bool listening_ = false;
   bool draining_ = false;
   Moment clock_;
-  std::string_view running_method_;  ///< Empty: none has run since the clock was looked at.
+  const MethodEntry* running_ = nullptr;  ///< Its handler has run since the clock was looked at.
 };
 
 }  // namespace tincan::session

@@ -48,7 +48,8 @@ class Mailbox {
   };
   [[nodiscard]] Contents empty() {
     const std::lock_guard lock(mutex_);
-    if (std::exchange(rung_, false)) bell_.quiet();
+    rung_ = false;
+    bell_.quiet();
     last_ = nullptr;
     return {std::exchange(first_, nullptr), std::exchange(newcomers_, {})};
   }

@@ -18,6 +18,7 @@ namespace tincan {
 namespace session {
 class Connection;
 class Mailbox;
+struct MethodEntry;
 }  // namespace session
 
 /// A request from its arrival until its answer is on the stream and its handle is gone.
@@ -42,7 +43,8 @@ class RequestState {
   // Fixed while the request is out.
   const std::shared_ptr<session::Mailbox> mailbox;
   std::uint64_t id = 0;
-  std::string_view method;
+  std::string method;  ///< Recycled with the request, so that it is allocated once.
+  const session::MethodEntry* entry = nullptr;
   Payload payload;
   std::vector<Descriptor> descriptors;
   Peer peer;

@@ -54,6 +54,9 @@ Result<void> check(const ServerOptions& options) {
   return {};
 }
 
+/// Keeps in reach what a child cannot free.
+[[maybe_unused]] void* volatile parents_state = nullptr;
+
 }  // namespace
 
 Result<std::unique_ptr<Server::State>> Server::State::create(Address address,
@@ -100,11 +103,20 @@ Result<Server> Server::listen(std::string_view address, const ServerOptions& opt
 Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Server::Server(Server&&) noexcept = default;
 Server& Server::operator=(Server&&) noexcept = default;
-Server::~Server() = default;
+
+Server::~Server() {
+  // As Client's: in a forked child nothing of the parent's may be touched.
+  if (state_ && state_->service->is_forked()) parents_state = state_.release();
+}
+
 
 void Server::on(std::string_view method, Handler handler, AllowList allow) {
   TINCAN_CHECK(!method.starts_with("tincan."));  // those names are ours
   state_->service->on(method, std::move(handler), std::move(allow));
+}
+
+void Server::on_any(Handler handler, AllowList allow) {
+  state_->service->on_any(std::move(handler), std::move(allow));
 }
 
 Result<void> Server::run() {

@@ -37,7 +37,6 @@ Service::Service(Address where, const ServerOptions& how, std::optional<path::Cl
 Service::~Service() {
   loops_.clear();
   claim_.reset();
-  methods_.clear();  // handlers may hold requests, which look at the pool through their mailbox
   pool->drop();
 }
 
@@ -48,12 +47,21 @@ void Service::on(std::string_view method, Handler handler, AllowList allow) {
   TINCAN_CHECK(!method.empty() && method.size() <= limits::method_bytes_max);
   std::string allowed = path::describe(allow);
   methods_.insert_or_assign(std::string(method),
-                            MethodEntry{std::move(handler), std::move(allow), std::move(allowed)});
+                            MethodEntry{std::string(method), std::move(handler), std::move(allow),
+                                        std::move(allowed)});
 }
 
-const std::pair<const std::string, MethodEntry>* Service::find(std::string_view method) const {
+void Service::on_any(Handler handler, AllowList allow) {
+  TINCAN_CHECK(!frozen_.load(std::memory_order_relaxed));
+  std::string allowed = path::describe(allow);
+  any_method_ = MethodEntry{"any method", std::move(handler), std::move(allow), std::move(allowed)};
+}
+
+const MethodEntry* Service::find(std::string_view method) const {
   const auto found = methods_.find(method);
-  return found == methods_.end() ? nullptr : &*found;
+  if (found != methods_.end()) return &found->second;
+  // Reserved names are not the application's, also those that only later versions know.
+  return any_method_ && !method.starts_with("tincan.") ? &*any_method_ : nullptr;
 }
 
 std::vector<std::string_view> Service::method_names() const {

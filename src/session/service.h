@@ -23,6 +23,7 @@ namespace tincan::session {
 
 /// One method of a server.
 struct MethodEntry {
+  std::string name;  ///< For the log.
   Handler handler;
   AllowList allow;
   std::string rules;  ///< `allow` for people.
@@ -46,7 +47,9 @@ class Service {
 
   // Methods. Fixed once a loop has turned.
   void on(std::string_view method, Handler handler, AllowList allow);
-  [[nodiscard]] const std::pair<const std::string, MethodEntry>* find(std::string_view method) const;
+  void on_any(Handler handler, AllowList allow);
+  /// Null when there is no such method.
+  [[nodiscard]] const MethodEntry* find(std::string_view method) const;
   /// "no method job.stauts (methods: job.run, job.status)".
   [[nodiscard]] std::string no_method(std::string_view method) const;
   [[nodiscard]] std::vector<std::string_view> method_names() const;
@@ -89,6 +92,7 @@ class Service {
     }
   };
   std::unordered_map<std::string, MethodEntry, Hash, std::equal_to<>> methods_;
+  std::optional<MethodEntry> any_method_;
   std::atomic<bool> frozen_ = false;
   std::optional<path::Claim> claim_;
   bool single_connection_ = false;

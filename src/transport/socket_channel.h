@@ -1,11 +1,12 @@
 #pragma once
 
+#include "os/process.h"
 #include "transport/channel.h"
 
 namespace tincan::transport {
 
 /// The stream socket as a channel: one send(2) or recv(2) each, sendmsg(2) and recvmsg(2) only for
-/// descriptors.
+/// descriptors. A forked child has no part in it: the socket is closed there.
 class SocketChannel final : public Channel {
  public:
   explicit SocketChannel(Descriptor socket) : socket_(std::move(socket)) {}
@@ -20,7 +21,7 @@ class SocketChannel final : public Channel {
   [[nodiscard]] int fd() const override { return socket_.get(); }
 
  private:
-  Descriptor socket_;
+  os::CloseInChild socket_;
 };
 
 }  // namespace tincan::transport
