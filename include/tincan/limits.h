@@ -43,6 +43,9 @@ inline constexpr std::uint32_t calls_in_flight_max = 1024;
 /// Bytes of requests being received or held by handlers. Room for one largest payload beside small
 /// ones; a call that would pass it is refused as `exhausted`.
 inline constexpr std::uint64_t incoming_bytes_max = 2 * payload_bytes_max;
+/// Descriptors that came with requests which are being received or held by handlers. Chosen: two
+/// messages' worth, half of the soft limit of 1,024 that most processes have in all.
+inline constexpr std::uint32_t descriptors_held_max = 2 * message_descriptors_max;
 /// Bytes of replies that the peer has not read. Above it the connection is closed.
 inline constexpr std::uint64_t outgoing_bytes_max = 2 * payload_bytes_max;
 /// Unread reply bytes at which we stop reading the peer's calls. Chosen: several socket buffers.

@@ -59,6 +59,8 @@ struct ServerOptions {
   std::uint64_t outgoing_bytes_max = limits::outgoing_bytes_max;     ///< Replies unread, a connection.
   /// Descriptors accepted with one request, 0 … limits::message_descriptors_max. 0: not accepted.
   std::uint32_t descriptors_max = 0;
+  /// Descriptors of requests not finished yet, a connection; beyond it calls are `exhausted`.
+  std::uint32_t descriptors_held_max = limits::descriptors_held_max;
   std::uint32_t connections_max = limits::connections_max;                   ///< In all.
   std::uint32_t connections_per_uid_max = limits::connections_per_uid_max;   ///< Of one uid.
   std::chrono::milliseconds handshake_deadline = limits::handshake_deadline; ///< accept → HELLO.

@@ -101,7 +101,7 @@ class Walk {
       rest_.pop_front();
       if (!step(name)) return false;
     }
-    return true;
+    return found_;
   }
 
  private:
@@ -148,13 +148,15 @@ class Walk {
       return !target->starts_with('/') || enter(AT_FDCWD, "/");
     }
     if (S_ISDIR(status->st_mode)) return enter(here_.get(), name);
-    return rest_.empty() && S_ISSOCK(status->st_mode) && status->st_uid == owner_;
+    found_ = rest_.empty() && S_ISSOCK(status->st_mode) && status->st_uid == owner_;
+    return found_;
   }
 
   uid_t owner_;
   Descriptor here_;
   std::deque<std::string> rest_;
   int links_ = 0;
+  bool found_ = false;
 };
 
 }  // namespace

@@ -62,6 +62,8 @@ class LockTaker {
     if (!named || os::id_of(*named) != os::id_of(*status)) return std::nullopt;
     // Its owner can open it at any time, and lock it before we do.
     if (status->st_uid != os::own_uid()) return replace(*status);
+    // What a crash in `replace` left. Failure shows when a lock has to be replaced again.
+    [[maybe_unused]] const auto cleared = clear(name_ + ".new");
     return Lock(std::move(file), LockRecord::parse(*text));
   }
 
@@ -156,7 +158,7 @@ class LockTaker {
     return Lock(std::move(file), LockRecord());
   }
 
-  /// Removes what a crash in `replace` left behind.
+  /// Removes the file that `replace` makes, or has exchanged, if a crash left it.
   Result<void> clear(const std::string& fresh) const {
     const auto file = os::open_at(directory(), fresh, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (!file && file.error().code == ENOENT) return {};

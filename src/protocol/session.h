@@ -26,6 +26,7 @@ struct Settings {
   std::uint64_t payload_bytes_max = limits::payload_bytes_max;
   std::uint32_t calls_in_flight_max = limits::calls_in_flight_max;
   std::uint32_t descriptors_max = 0;
+  std::uint32_t descriptors_held_max = limits::descriptors_held_max;
   std::uint64_t incoming_bytes_max = limits::incoming_bytes_max;
   std::uint64_t outgoing_bytes_pause = limits::outgoing_bytes_pause;
   std::int64_t clock_offset_nanoseconds = 0;  ///< CLOCK_REALTIME - CLOCK_MONOTONIC, here and now.
@@ -43,6 +44,8 @@ class Events {
   /// A whole call. It is to be answered once by `reply` or `fail`, unless it is one-way, and
   /// released once.
   virtual void on_call(IncomingCall call) = 0;
+  /// A whole call came after its deadline; it was answered so, and not handed over.
+  virtual void on_expired() {}
   /// The caller of the incoming call tagged with `tag` has given it up. It still wants an answer.
   virtual void on_cancel(void* tag) = 0;
   /// `call` has ended, and is the caller's again. For a one-way call: its last byte was written.
@@ -105,8 +108,8 @@ class Session {
   Delivery reply(std::uint64_t id, std::span<const std::byte> payload,
                  std::vector<Descriptor> descriptors);
   Delivery fail(std::uint64_t id, const wire::Error& error);
-  /// The payload of an incoming call was freed: `payload_bytes` of our allowance are back.
-  void release(std::size_t payload_bytes, bool one_way);
+  /// An incoming call is over and done with: what it held of our allowance is back.
+  void release(std::size_t payload_bytes, bool one_way, std::size_t descriptors = 0);
   /// Incoming calls that were not answered yet.
   [[nodiscard]] std::size_t calls_to_answer() const { return calls_to_answer_; }
   /// Takes no calls from here on, and tells the peer how many were taken.
@@ -166,6 +169,9 @@ class Session {
   Verdict take_next_fragment(const wire::Frame& frame);
   Verdict occupy(wire::CallId id, bool one_way);
   Verdict take_method(const wire::Prologue& prologue, std::string_view& method);
+  /// Why there is no place for `call`, which is not in the count yet; empty when there is.
+  [[nodiscard]] std::string lack_of_room(const IncomingCall& call,
+                                         std::uint64_t promised_bytes) const;
   Verdict begin_partial(IncomingCall call, std::uint64_t promised_bytes,
                         std::span<const std::byte> payload);
   Verdict add_to_partial(std::size_t index, std::span<const std::byte> payload, bool more);
@@ -228,6 +234,7 @@ class Session {
   std::uint64_t partials_bytes_ = 0;  ///< Promised by the calls in partials_.
   std::uint64_t held_bytes_ = 0;      ///< Delivered and not released.
   std::uint32_t held_one_ways_ = 0;
+  std::uint32_t held_descriptors_ = 0;  ///< Of calls in partials_ too.
   std::size_t calls_to_answer_ = 0;
   std::vector<std::vector<Descriptor>> arrived_;
   std::vector<std::string> method_names_;  ///< By the number that the peer gave them.

@@ -213,8 +213,26 @@ Session::Verdict Session::take_first_fragment(const wire::Frame& frame) {
     return begin_partial(std::move(call), *prologue->payload_bytes, payload);
   }
   if (payload.size() > settings_.payload_bytes_max) return breach("a payload over the agreed size");
+  if (const std::string lack = lack_of_room(call, 0); !lack.empty()) {
+    fail(call.id, {.reason = wire::Reason::exhausted, .text = lack});
+    return {};
+  }
   call.payload.append(pool_, payload);
+  held_descriptors_ += static_cast<std::uint32_t>(call.descriptors.size());
   deliver(std::move(call));
+  return {};
+}
+
+std::string Session::lack_of_room(const IncomingCall& call, std::uint64_t promised_bytes) const {
+  const std::uint64_t bytes_max = settings_.incoming_bytes_max;
+  if (promised_bytes > bytes_max - std::min(bytes_max, partials_bytes_)) {
+    return "over " + std::to_string(bytes_max) + " bytes on their way at once on this connection";
+  }
+  if (call.descriptors.size() + held_descriptors_ > settings_.descriptors_held_max &&
+      !call.descriptors.empty()) {
+    return "over " + std::to_string(settings_.descriptors_held_max) +
+           " descriptors held at once for this connection";
+  }
   return {};
 }
 
@@ -229,14 +247,13 @@ Session::Verdict Session::begin_partial(IncomingCall call, std::uint64_t promise
   if (promised_bytes > settings_.payload_bytes_max) {
     return breach("a payload over the agreed size");
   }
-  if (promised_bytes > settings_.incoming_bytes_max - std::min(settings_.incoming_bytes_max,
-                                                               partials_bytes_)) {
+  if (std::string lack = lack_of_room(partial->call, promised_bytes); !lack.empty()) {
     partial->refusal = wire::Reason::exhausted;
-    partial->refusal_text = "over " + std::to_string(settings_.incoming_bytes_max) +
-                            " bytes on their way at once on this connection";
+    partial->refusal_text = std::move(lack);
     partial->call.descriptors.clear();
   } else {
     partials_bytes_ += promised_bytes;
+    held_descriptors_ += static_cast<std::uint32_t>(partial->call.descriptors.size());
   }
   partials_.push_back(std::move(partial));
   return add_to_partial(partials_.size() - 1, payload, true);
@@ -284,6 +301,8 @@ Session::Verdict Session::add_to_partial(std::size_t index, std::span<const std:
 
 void Session::deliver(IncomingCall call) {
   if (!call.deadline.is_never() && call.deadline <= events_.now()) {
+    held_descriptors_ -= static_cast<std::uint32_t>(call.descriptors.size());
+    events_.on_expired();
     fail(call.id, {.reason = wire::Reason::expired, .text = "the deadline passed before it was run"});
     return;
   }
@@ -296,7 +315,10 @@ Session::Verdict Session::take_cancel(const wire::Frame& frame) {
   if (const auto index = find_partial(frame.header.id)) {
     const auto partial = std::move(partials_[*index]);
     partials_.erase(partials_.begin() + static_cast<std::ptrdiff_t>(*index));
-    if (!partial->refusal) partials_bytes_ -= partial->promised_bytes;
+    if (!partial->refusal) {
+      partials_bytes_ -= partial->promised_bytes;
+      held_descriptors_ -= static_cast<std::uint32_t>(partial->call.descriptors.size());
+    }
     fail(frame.header.id, {.reason = wire::Reason::cancelled});
     return {};
   }

@@ -287,8 +287,9 @@ Delivery Session::fail(std::uint64_t id, const wire::Error& error) {
   return Delivery::queued;
 }
 
-void Session::release(std::size_t payload_bytes, bool one_way) {
+void Session::release(std::size_t payload_bytes, bool one_way, std::size_t descriptors) {
   held_bytes_ -= payload_bytes;
+  held_descriptors_ -= static_cast<std::uint32_t>(descriptors);
   if (one_way) --held_one_ways_;
 }
 

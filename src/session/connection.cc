@@ -182,9 +182,10 @@ void Connection::on_call(protocol::IncomingCall call) {
   Service& service = loop_.service();
   const MethodEntry* const entry = service.find(call.method);
   const std::size_t payload_bytes = call.payload.bytes().size();
+  const std::size_t descriptors_held = call.descriptors.size();
   const auto turn_away = [&](wire::Reason reason, const std::string& text) {
     session_.fail(call.id, {.reason = reason, .text = text});
-    session_.release(payload_bytes, call.one_way);
+    session_.release(payload_bytes, call.one_way, descriptors_held);
   };
   if (entry == nullptr) {
     return turn_away(wire::Reason::no_method, service.no_method(call.method));
@@ -200,6 +201,7 @@ void Connection::on_call(protocol::IncomingCall call) {
   request->entry = entry;
   request->payload = std::move(call.payload);
   request->descriptors = std::move(call.descriptors);
+  request->descriptors_held = descriptors_held;
   request->peer = peer_;
   request->deadline = call.deadline;
   request->one_way = call.one_way;
@@ -213,6 +215,8 @@ void Connection::on_call(protocol::IncomingCall call) {
   LoopCounts::bump(loop_.counts.calls);
   loop_.run_handler(*request);
 }
+
+void Connection::on_expired() { LoopCounts::bump(loop_.counts.expired); }
 
 void Connection::on_cancel(void* tag) {
   auto* const request = static_cast<RequestState*>(tag);
@@ -251,7 +255,7 @@ void Connection::forget(RequestState& request) {
   (request.previous == nullptr ? requests_ : request.previous->next) = request.next;
   if (request.next != nullptr) request.next->previous = request.previous;
   request.previous = request.next = nullptr;
-  session_.release(request.payload.bytes().size(), request.one_way);
+  session_.release(request.payload.bytes().size(), request.one_way, request.descriptors_held);
   // It may be read from again.
   if (!receiving_ && (watched & EPOLLIN) == 0) loop_.flush_later(*this);
 }

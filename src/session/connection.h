@@ -66,6 +66,7 @@ class Connection final : private protocol::Events {
   Moment now() override;
   void on_hello() override;
   void on_call(protocol::IncomingCall call) override;
+  void on_expired() override;
   void on_cancel(void* tag) override;
   void on_end(protocol::OutgoingCall&, Result<protocol::Answer>) override {}
   void on_drain() override {}

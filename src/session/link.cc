@@ -46,7 +46,7 @@ Link::Link(Descriptor socket, Peer peer, const ClientOptions& options, PayloadPo
       accepts_descriptors_(options.descriptors_max > 0),
       session_(settings_of(options), pool, *this),
       pump_(std::move(pump)),
-      in_(std::make_unique_for_overwrite<std::byte[]>(input_bytes)) {}
+      in_(aligned_bytes(input_bytes)) {}
 
 Link::~Link() { path::forget_socket(peer_); }
 
@@ -284,7 +284,7 @@ void Link::die(Failure why) {
 
 void Link::on_call(protocol::IncomingCall call) {
   session_.fail(call.id, {.reason = wire::Reason::no_method, .text = "a client has no methods"});
-  session_.release(call.payload.bytes().size(), call.one_way);
+  session_.release(call.payload.bytes().size(), call.one_way, call.descriptors.size());
 }
 
 void Link::on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer> result) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "base/aligned.h"
 #include "base/payload.h"
 #include "base/time.h"
 #include "os/poller.h"
@@ -120,7 +121,7 @@ class Link final : private protocol::Events {
   std::uint32_t waiting_for_room_ = 0;
 
   // Input that is not decoded yet: [in_begin_, in_end_) of in_.
-  std::unique_ptr<std::byte[]> in_;
+  AlignedBytes in_;
   std::size_t in_begin_ = 0;
   std::size_t in_end_ = 0;
   std::vector<Descriptor> arriving_;

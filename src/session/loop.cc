@@ -62,7 +62,7 @@ Loop::Loop(Service& service, os::Poller poller, os::Bell bell)
     : service_(service),
       poller_(std::move(poller)),
       mailbox_(std::make_shared<Mailbox>(std::move(bell), service.pool)),
-      input_(std::make_unique_for_overwrite<std::byte[]>(input_bytes)),
+      input_(aligned_bytes(input_bytes)),
       events_(events_per_turn) {}
 
 Loop::~Loop() {

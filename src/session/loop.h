@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/aligned.h"
 #include "os/poller.h"
 #include "session/connection.h"
 #include "session/mailbox.h"
@@ -92,7 +93,7 @@ class Loop {
   Service& service_;
   os::Poller poller_;
   std::shared_ptr<Mailbox> mailbox_;
-  std::unique_ptr<std::byte[]> input_;
+  AlignedBytes input_;
   std::vector<std::vector<std::byte>> spare_buffers_;
   std::vector<epoll_event> events_;
   std::vector<Connection*> to_flush_;

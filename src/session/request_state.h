@@ -50,6 +50,7 @@ class RequestState {
   Peer peer;
   Moment deadline;
   bool one_way = false;
+  std::size_t descriptors_held = 0;  ///< With which it came, whoever has them now.
   std::uint64_t reply_bytes_max = 0;
   std::uint32_t reply_descriptors_max = 0;
 

@@ -164,6 +164,7 @@ protocol::Settings Service::session_settings() const {
   return {.payload_bytes_max = options.payload_bytes_max,
           .calls_in_flight_max = options.calls_in_flight_max,
           .descriptors_max = options.descriptors_max,
+          .descriptors_held_max = options.descriptors_held_max,
           .incoming_bytes_max = options.incoming_bytes_max,
           .clock_offset_nanoseconds = os::realtime_minus_monotonic()};
 }

@@ -1,0 +1,110 @@
+#include "arguments.h"
+
+#include <fmt/format.h>
+#include <grp.h>
+#include <pwd.h>
+
+#include <charconv>
+
+#include "durations.h"
+#include "sizes.h"
+#include "tincan/tincan.h"
+
+namespace cli {
+
+namespace {
+
+std::optional<unsigned> parse_number(std::string_view text, int base) {
+  unsigned number = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, number, base);
+  if (error != std::errc() || end != last) return std::nullopt;
+  return number;
+}
+
+mode_t mode_of(const std::string& text) {
+  const auto mode = parse_number(text, 8);
+  if (!mode || *mode > 0777) {
+    throw CLI::ValidationError("--mode", fmt::format("{} is not an octal mode such as 0660", text));
+  }
+  return *mode;
+}
+
+uid_t user_of(const std::string& text) {
+  if (const auto number = parse_number(text, 10)) return *number;
+  if (const passwd* const user = ::getpwnam(text.c_str())) return user->pw_uid;
+  throw CLI::ValidationError("--allow-uid", fmt::format("there is no user {}", text));
+}
+
+gid_t group_of(const std::string& text) {
+  if (const auto number = parse_number(text, 10)) return *number;
+  if (const ::group* const found = ::getgrnam(text.c_str())) return found->gr_gid;
+  throw CLI::ValidationError("--allow-gid", fmt::format("there is no group {}", text));
+}
+
+}  // namespace
+
+CLI::App* add_command(CLI::App& tool, const std::string& name, const std::string& description,
+                      bool& json) {
+  CLI::App* const app = tool.add_subcommand(name, description);
+  app->set_version_flag("--version", "tincan " TINCAN_VERSION, "Print the version and exit");
+  app->add_flag("--json", json, "Print results and failures as JSON");
+  app->footer("\n" + exit_codes_text());
+  return app;
+}
+
+CLI::Option* add_duration(CLI::App& app, const std::string& name,
+                          std::optional<std::chrono::nanoseconds>& value,
+                          const std::string& description) {
+  const auto take = [name, &value](const std::string& text) {
+    value = parse_duration(text);
+    if (value) return;
+    throw CLI::ValidationError(
+        name, fmt::format("{} is not a duration; write it as 200ms, 2s or 1m", text));
+  };
+  return app.add_option_function<std::string>(name, take, description)->type_name("DURATION");
+}
+
+CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& value,
+                      std::uint64_t max, const std::string& description) {
+  const auto take = [name, &value, max](const std::string& text) {
+    const auto size = parse_size(text);
+    if (!size) {
+      throw CLI::ValidationError(
+          name, fmt::format("{} is not a size; write it as 512, 64KiB or 1MiB", text));
+    }
+    if (*size > max) {
+      throw CLI::ValidationError(name,
+                                 fmt::format("{} is over {}, the most", text, format_size(max)));
+    }
+    value = *size;
+  };
+  return app.add_option_function<std::string>(name, take, description)->type_name("SIZE");
+}
+
+void ListenArguments::add_to(CLI::App& app) {
+  app.add_option_function<std::string>(
+         "--mode", [this](const std::string& text) { mode = mode_of(text); },
+         "Who may connect, as the socket file's mode (default 0600)")
+      ->type_name("MODE");
+  app.add_option("--group", group, "The socket file's group, by name or number")
+      ->type_name("GROUP");
+  app.add_option_function<std::vector<std::string>>(
+         "--allow-uid",
+         [this](const std::vector<std::string>& users) {
+           for (const std::string& user : users) allow.uids.push_back(user_of(user));
+         },
+         "Admit this user only (repeatable); by name or number")
+      ->type_name("USER")
+      ->allow_extra_args(false);
+  app.add_option_function<std::vector<std::string>>(
+         "--allow-gid",
+         [this](const std::vector<std::string>& groups) {
+           for (const std::string& name : groups) allow.gids.push_back(group_of(name));
+         },
+         "Admit members of this group only (repeatable); by name or number")
+      ->type_name("GROUP")
+      ->allow_extra_args(false);
+}
+
+}  // namespace cli

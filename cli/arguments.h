@@ -1,0 +1,43 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "exit_code.h"
+#include "tincan/options.h"
+
+namespace cli {
+
+/// A command: its arguments as CLI11 knows them, and what it does once they are read.
+struct Command {
+  CLI::App* arguments;
+  std::function<ExitCode()> run;
+};
+
+/// Adds a command with --json and --version and the table of exit codes.
+CLI::App* add_command(CLI::App& tool, const std::string& name, const std::string& description,
+                      bool& json);
+
+/// Adds an option that takes a duration as in durations.h.
+CLI::Option* add_duration(CLI::App& app, const std::string& name,
+                          std::optional<std::chrono::nanoseconds>& value,
+                          const std::string& description);
+/// Adds an option that takes a size as in sizes.h.
+CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& value,
+                      std::uint64_t max, const std::string& description);
+
+/// Who may connect and how the path is claimed: the options of those commands that listen.
+struct ListenArguments {
+  mode_t mode = 0600;
+  std::optional<std::string> group;
+  tincan::AllowList allow;
+
+  void add_to(CLI::App& app);
+};
+
+}  // namespace cli

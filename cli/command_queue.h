@@ -1,0 +1,45 @@
+#pragma once
+
+#include <poll.h>
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "running_command.h"
+#include "tincan/server.h"
+
+namespace cli {
+
+/// Runs one program for each request, so many at once and the others in the order they came.
+class CommandQueue {
+ public:
+  /// The requests that wait; more are answered with an error. Chosen: they hold memory.
+  static constexpr std::size_t waiting_max = 4096;
+  static constexpr std::size_t waiting_bytes_max = 256 * 1024 * 1024;
+
+  CommandQueue(std::vector<std::string> program, std::size_t running_max)
+      : program_(std::move(program)), running_max_(running_max) {}
+
+  void add(tincan::Request request);
+  void add_to(std::vector<pollfd>& polled) const;
+  [[nodiscard]] std::optional<RunningCommand::Clock::time_point> deadline() const;
+  /// Moves every program on, and starts the next.
+  void process();
+  /// Kills what runs; callers get what they get from a server that is gone.
+  void clear();
+
+ private:
+  void start_next();
+
+  const std::vector<std::string> program_;
+  const std::size_t running_max_;
+  std::vector<std::unique_ptr<RunningCommand>> running_;
+  std::deque<tincan::Request> waiting_;
+  std::size_t waiting_bytes_ = 0;
+};
+
+}  // namespace cli

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace cli {
+
+/// How long many calls took, in memory that does not grow with them.
+///
+/// Quantiles are right to 1/128: a bucket is that much wide, relative to the times in it. Least,
+/// most and mean are exact.
+class Histogram {
+ public:
+  Histogram();
+  void add(std::chrono::nanoseconds time);
+
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+  [[nodiscard]] std::chrono::nanoseconds least() const;
+  [[nodiscard]] std::chrono::nanoseconds most() const;
+  [[nodiscard]] std::chrono::nanoseconds mean() const;
+  /// The time that at least `fraction` of all calls did not exceed; 0 when there were none.
+  [[nodiscard]] std::chrono::nanoseconds quantile(double fraction) const;
+
+ private:
+  std::vector<std::uint64_t> buckets_;
+  std::uint64_t count_ = 0;
+  std::uint64_t sum_ = 0;
+  std::uint64_t least_ = UINT64_MAX;
+  std::uint64_t most_ = 0;
+};
+
+}  // namespace cli

@@ -1,0 +1,71 @@
+#include <fmt/format.h>
+
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "commands.h"
+#include "output.h"
+#include "tincan/tincan.h"
+
+namespace cli {
+
+namespace {
+
+/// Cuts off what stands after "--" of `tincan serve`: it is somebody else's command line, and must
+/// not be read as ours in any part.
+std::vector<std::string> take_program(std::vector<std::string>& words) {
+  if (words.empty() || words.front() != "serve") return {};
+  const auto mark = std::ranges::find(words, "--");
+  if (mark == words.end()) return {};
+  std::vector<std::string> program(mark + 1, words.end());
+  words.erase(mark, words.end());
+  return program;
+}
+
+ExitCode usage_error(const CLI::App& tool, const CLI::ParseError& error) {
+  complain(error.what());
+  std::string command = "tincan";
+  for (const CLI::App* chosen : tool.get_subcommands()) command += " " + chosen->get_name();
+  remark(fmt::format("Try: {} --help", command));
+  return ExitCode::usage;
+}
+
+ExitCode run(std::vector<std::string> words) {
+  CLI::App tool{"Messages between programs on one Linux machine; a file name is the address",
+                "tincan"};
+  tool.set_version_flag("--version", "tincan " TINCAN_VERSION, "Print the version and exit");
+  tool.require_subcommand(1);
+  tool.footer("\n" + exit_codes_text() + "\n\nSee also: man tincan, tincan COMMAND --help");
+  auto program = take_program(words);
+  const Command commands[] = {add_serve(tool, std::move(program)), add_call(tool), add_ping(tool),
+                              add_bytes(tool)};
+  try {
+    std::ranges::reverse(words);  // what CLI11 asks for
+    tool.parse(std::move(words));
+  } catch (const CLI::CallForVersion& version) {
+    return print(fmt::format("{}\n", version.what()));
+  } catch (const CLI::CallForHelp&) {
+    return print(tool.help());
+  } catch (const CLI::ParseError& error) {
+    return usage_error(tool, error);
+  }
+  for (const Command& command : commands) {
+    if (command.arguments->parsed()) return command.run();
+  }
+  return ExitCode::usage;
+}
+
+}  // namespace
+
+}  // namespace cli
+
+int main(int count, char** words) {
+  cli::fill_standard_descriptors();
+  try {
+    return static_cast<int>(cli::run(std::vector<std::string>(words + 1, words + count)));
+  } catch (const std::exception& error) {
+    cli::complain(fmt::format("failed: {}", error.what()));  // out of memory is what is left
+    return static_cast<int>(cli::ExitCode::failed);
+  }
+}

@@ -1,0 +1,266 @@
+#include <fmt/format.h>
+#include <grp.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "command_queue.h"
+#include "commands.h"
+#include "durations.h"
+#include "json.h"
+#include "notify.h"
+#include "output.h"
+#include "signals.h"
+#include "tincan/server.h"
+
+namespace cli {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct ServeArguments {
+  std::string address;
+  ListenArguments listening;
+  std::vector<std::string> methods;
+  std::vector<std::string> program;
+  std::size_t running_max = 32;
+  std::optional<std::chrono::nanoseconds> drain;
+  bool take_over = false;
+  bool echo = false;
+  bool json = false;
+};
+
+/// True when the address is a connection that was handed to us: our stdout then belongs to
+/// whoever started us, and carries no lines of ours.
+bool is_inherited_connection(const tincan::Address& address) {
+  constexpr int first_of_systemd = 3;  // SD_LISTEN_FDS_START
+  const bool systemd = address.kind() == tincan::Address::Kind::systemd;
+  if (!systemd && address.kind() != tincan::Address::Kind::descriptor) return false;
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  const int number = systemd ? first_of_systemd : address.descriptor();
+  return ::getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens == 0;
+}
+
+/// Who owns the socket file, and its mode; nothing where there is no file.
+struct FileFacts {
+  std::string mode;
+  std::string user;
+  std::string group;
+};
+
+std::optional<FileFacts> file_facts(const tincan::Address& address) {
+  struct stat status;
+  if (address.kind() != tincan::Address::Kind::path) return std::nullopt;
+  if (::lstat(address.name().c_str(), &status) != 0) return std::nullopt;
+  const passwd* const user = ::getpwuid(status.st_uid);
+  const ::group* const group = ::getgrgid(status.st_gid);
+  return FileFacts{fmt::format("{:04o}", status.st_mode & 07777),
+                   user != nullptr ? user->pw_name : std::to_string(status.st_uid),
+                   group != nullptr ? group->gr_name : std::to_string(status.st_gid)};
+}
+
+std::string ready_line(const tincan::Address& address, bool as_json) {
+  const auto file = file_facts(address);
+  if (as_json) {
+    Json json{{"event", "ready"}, {"address", address.text()}, {"pid", ::getpid()}};
+    if (file) json.update({{"mode", file->mode}, {"user", file->user}, {"group", file->group}});
+    return line_of(json);
+  }
+  if (!file) return fmt::format("serving {}, pid {}\n", address.text(), ::getpid());
+  return fmt::format("serving {}, mode {}, owner {}:{}, pid {}\n", address.text(), file->mode,
+                     file->user, file->group, ::getpid());
+}
+
+std::string drained_line(const tincan::Server& server, bool as_json) {
+  const auto counts = server.counts();
+  if (as_json) {
+    return line_of({{"event", "drained"},
+                    {"address", server.address().text()},
+                    {"connections", counts.accepted},
+                    {"calls", counts.calls},
+                    {"replies", counts.replies},
+                    {"errors", counts.errors},
+                    {"cancelled", counts.cancelled},
+                    {"expired", counts.expired},
+                    {"undeliverable", counts.undeliverable},
+                    {"refused", counts.refused},
+                    {"breaches", counts.breaches}});
+  }
+  return fmt::format(
+      "drained {}: {} connections, {} calls, {} replies, {} errors, {} cancelled, {} refused\n",
+      server.address().text(), counts.accepted, counts.calls, counts.replies, counts.errors,
+      counts.cancelled, counts.refused);
+}
+
+/// Drives a server, and the programs that answer for it, until it has drained.
+class ServeLoop {
+ public:
+  ServeLoop(tincan::Server& server, CommandQueue& commands, tincan::Descriptor signals)
+      : server_(server), commands_(commands), signals_(std::move(signals)) {}
+
+  void run() {
+    while (!hurried_) {
+      wait();
+      if (!server_.process()) break;
+      commands_.process();
+    }
+    commands_.clear();
+  }
+
+ private:
+  void wait() {
+    polled_.clear();
+    polled_.push_back({signals_.get(), POLLIN, 0});
+    polled_.push_back({server_.fd(), server_.events(), 0});
+    commands_.add_to(polled_);
+    const auto time = time_to_wait();
+    ::ppoll(polled_.data(), polled_.size(), time ? &*time : nullptr, nullptr);
+    if (polled_.front().revents != 0) take_stop();
+  }
+
+  [[nodiscard]] std::optional<timespec> time_to_wait() const {
+    auto first = server_.deadline();
+    const auto other = commands_.deadline();
+    if (other && (!first || *other < *first)) first = other;
+    if (!first) return std::nullopt;
+    const std::chrono::nanoseconds left = std::max(*first - Clock::now(), Clock::duration::zero());
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
+    return timespec{seconds.count(), (left - seconds).count()};
+  }
+
+  /// The first signal drains; the second ends the drain.
+  void take_stop() {
+    take_signal(signals_);
+    hurried_ = std::exchange(stopping_, true);
+    notify_manager("STOPPING=1");
+    server_.stop();
+  }
+
+  tincan::Server& server_;
+  CommandQueue& commands_;
+  const tincan::Descriptor signals_;
+  std::vector<pollfd> polled_;
+  bool stopping_ = false;
+  bool hurried_ = false;
+};
+
+void add_handlers(tincan::Server& server, const ServeArguments& arguments, CommandQueue& commands) {
+  const auto handler = [&arguments, &commands](tincan::Request request) {
+    if (!arguments.echo) return commands.add(std::move(request));
+    request.reply(request.payload());
+  };
+  for (const std::string& method : arguments.methods) server.on(method, handler);
+  if (arguments.methods.empty()) server.on_any(handler);
+}
+
+tincan::ServerOptions server_options(const ServeArguments& arguments) {
+  tincan::ServerOptions options{.mode = arguments.listening.mode,
+                                .group = arguments.listening.group,
+                                .allow = arguments.listening.allow,
+                                .take_over = arguments.take_over,
+                                .abstract = true};
+  if (arguments.drain) {
+    options.drain_deadline = std::chrono::ceil<std::chrono::milliseconds>(*arguments.drain);
+  }
+  options.log = [](std::string_view line) { complain(line); };
+  return options;
+}
+
+ExitCode serve(const ServeArguments& arguments, const tincan::Address& address) {
+  const bool silent = is_inherited_connection(address);
+  auto signals = open_stop_signals();
+  ::signal(SIGPIPE, SIG_IGN);  // who reads our lines may leave; the service goes on
+  auto server = tincan::Server::listen(address, server_options(arguments));
+  if (!server) {
+    return report(server.error(), exit_code_of_listening(server.error()), arguments.json);
+  }
+  CommandQueue commands(arguments.program, arguments.running_max);
+  add_handlers(*server, arguments, commands);
+  if (!silent) {
+    const ExitCode printed = print(ready_line(address, arguments.json));
+    if (printed != ExitCode::success) return printed;
+  }
+  notify_manager("READY=1");
+  ServeLoop(*server, commands, std::move(signals)).run();
+  return silent ? ExitCode::success : print(drained_line(*server, arguments.json));
+}
+
+/// Found before the path is claimed: a server that could only answer with errors helps nobody.
+bool can_be_run(const std::string& program) {
+  const char* const variable = ::getenv("PATH");
+  if (program.contains('/')) return ::access(program.c_str(), X_OK) == 0;
+  std::string_view folders = variable != nullptr ? variable : "/usr/local/bin:/bin:/usr/bin";
+  while (true) {
+    const std::string_view folder = folders.substr(0, folders.find(':'));
+    const std::string candidate =
+        fmt::format("{}/{}", folder.empty() ? std::string_view(".") : folder, program);
+    if (!program.empty() && ::access(candidate.c_str(), X_OK) == 0) return true;
+    if (folder.size() == folders.size()) return false;
+    folders.remove_prefix(folder.size() + 1);
+  }
+}
+
+std::optional<std::string> what_is_wrong(const ServeArguments& arguments) {
+  if (arguments.echo != arguments.program.empty()) {
+    return "what should answer? Give either --echo or -- COMMAND ARG...";
+  }
+  if (!arguments.echo && !can_be_run(arguments.program.front())) {
+    return fmt::format("{}: no such program, or it cannot be executed", arguments.program.front());
+  }
+  for (const std::string& method : arguments.methods) {
+    if (method.empty() || method.size() > tincan::limits::method_bytes_max) {
+      return fmt::format("--method: a name has 1 to {} bytes", tincan::limits::method_bytes_max);
+    }
+    if (method.starts_with("tincan.")) {
+      return fmt::format("--method: {}: names that begin with tincan. are reserved", method);
+    }
+  }
+  return std::nullopt;
+}
+
+ExitCode run(const ServeArguments& arguments) {
+  if (const auto wrong = what_is_wrong(arguments)) {
+    complain(*wrong);
+    remark("Try: tincan serve --help");
+    return ExitCode::usage;
+  }
+  const auto address = tincan::Address::parse(arguments.address);
+  if (!address) return report(address.error(), ExitCode::usage, arguments.json);
+  return serve(arguments, *address);
+}
+
+}  // namespace
+
+Command add_serve(CLI::App& tool, std::vector<std::string> program) {
+  const auto arguments = std::make_shared<ServeArguments>();
+  arguments->program = std::move(program);
+  CLI::App* const app = add_command(
+      tool, "serve",
+      "Serve calls with a command: tincan serve [OPTIONS] PATH (--echo | -- COMMAND ARG...)",
+      arguments->json);
+  app->add_option("PATH", arguments->address, "Where to listen, such as ./app.sock")->required();
+  app->add_flag("--echo", arguments->echo, "Answer each call with what it sent");
+  arguments->listening.add_to(*app);
+  app->add_flag("--take-over", arguments->take_over,
+                "Take the path over from a running server that was started so too");
+  app->add_option("--method", arguments->methods, "Serve this method only (repeatable)")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  app->add_option("--max-running", arguments->running_max,
+                  "Commands at once; more calls wait (default 32)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 4096));
+  add_duration(*app, "--drain", arguments->drain,
+               "On SIGTERM, how long calls under way may take (default 5s)");
+  return {app, [arguments] { return run(*arguments); }};
+}
+
+}  // namespace cli

@@ -1,0 +1,90 @@
+#include "text.h"
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <iterator>
+
+namespace cli {
+
+namespace {
+
+struct Character {
+  std::size_t bytes = 0;  ///< 0: no UTF-8.
+  std::uint32_t code = 0;
+};
+
+std::uint32_t byte_at(std::string_view text, std::size_t place) {
+  return static_cast<unsigned char>(text[place]);
+}
+
+/// The first character of `text`, which is not empty.
+Character first_character(std::string_view text) {
+  const std::uint32_t lead = byte_at(text, 0);
+  if (lead < 0x80) return {1, lead};
+  const std::size_t bytes = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < bytes) return {};
+  std::uint32_t code = lead & (0x7fu >> bytes);
+  for (std::size_t place = 1; place < bytes; ++place) {
+    const std::uint32_t byte = byte_at(text, place);
+    if ((byte & 0xc0) != 0x80) return {};
+    code = (code << 6) | (byte & 0x3f);
+  }
+  const bool overlong = code < (bytes == 4 ? 0x10000u : bytes == 3 ? 0x800u : 0x80u);
+  const bool surrogate = code >= 0xd800 && code < 0xe000;
+  if (overlong || surrogate || code > 0x10ffff) return {};
+  return {bytes, code};
+}
+
+bool steers_a_terminal(std::uint32_t code) {
+  if (code == '\n' || code == '\t') return false;
+  return code < 0x20 || (code >= 0x7f && code < 0xa0);
+}
+
+}  // namespace
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const Character character = first_character(text);
+    if (character.bytes == 0) return false;
+    text.remove_prefix(character.bytes);
+  }
+  return true;
+}
+
+std::string escaped(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const Character character = first_character(text);
+    const std::string_view piece = text.substr(0, character.bytes == 0 ? 1 : character.bytes);
+    if (character.bytes != 0 && !steers_a_terminal(character.code)) {
+      result += piece;
+    } else {
+      for (const char byte : piece) {
+        fmt::format_to(std::back_inserter(result), "\\x{:02x}", static_cast<unsigned char>(byte));
+      }
+    }
+    text.remove_prefix(piece.size());
+  }
+  return result;
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view digits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string result;
+  for (std::size_t start = 0; start < bytes.size(); start += 3) {
+    const std::string_view group = bytes.substr(start, 3);
+    std::uint32_t bits = 0;
+    for (std::size_t place = 0; place < 3; ++place) {
+      bits = (bits << 8) | (place < group.size() ? byte_at(group, place) : 0);
+    }
+    for (std::size_t place = 0; place < 4; ++place) {
+      const std::uint32_t digit = (bits >> (18 - 6 * place)) & 0x3f;
+      result += place <= group.size() ? digits[digit] : '=';
+    }
+  }
+  return result;
+}
+
+}  // namespace cli

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace cli {
+
+[[nodiscard]] bool is_utf8(std::string_view text);
+
+/// `text` with everything that could steer a terminal written as \xNN: control characters but tab
+/// and newline, the C1 controls, and bytes that are no UTF-8.
+[[nodiscard]] std::string escaped(std::string_view text);
+
+[[nodiscard]] std::string base64(std::string_view bytes);
+
+}  // namespace cli
