@@ -29,7 +29,9 @@ class Peer {
   /// No value when the peer lives in another pid namespace. Good for a log line; a pid is reused,
   /// so decide by uid, gid or `pidfd()`.
   [[nodiscard]] std::optional<pid_t> pid() const;
-  /// The supplementary groups at connect (SO_PEERGROUPS), without the overflow gid.
+  /// The supplementary groups at connect (SO_PEERGROUPS), without the overflow gid. Asked of the
+  /// kernel on first use and then kept: one system call. Who first asks after the connection has
+  /// ended learns of none, and so admits nobody.
   [[nodiscard]] const std::vector<gid_t>& groups() const;
   /// True when `gid` is the peer's primary or a supplementary group.
   [[nodiscard]] bool in_group(gid_t gid) const;

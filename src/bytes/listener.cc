@@ -103,9 +103,7 @@ Result<Stream> Listener::State::accept(path::Claim& from, Moment deadline) {
       return Stream(std::make_unique<Stream::State>(std::move(*socket), std::move(peer)));
     }
     const int error = socket.error().code;
-    if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS) {
-      return rest(deadline, error);
-    }
+    if (os::is_shortage(error)) return rest(deadline, error);
     const bool somebody_else_was_faster = error == EAGAIN;
     const bool client_has_gone = error == ECONNABORTED || error == EPERM;
     if (!somebody_else_was_faster && !client_has_gone) return fail(Cause::system, "accept", error);

@@ -17,13 +17,8 @@ std::unexpected<Failure> fail(Cause cause, std::string detail = {}, int error = 
   return std::unexpected(Failure(cause, std::move(detail), error));
 }
 
-bool is_shortage(int error) {
-  return error == ENOMEM || error == ENOBUFS || error == EMFILE || error == ENFILE ||
-         error == ETOOMANYREFS;
-}
-
 std::unexpected<Failure> system(const char* call, int error) {
-  return fail(is_shortage(error) ? Cause::exhausted : Cause::system, call, error);
+  return fail(os::is_shortage(error) ? Cause::exhausted : Cause::system, call, error);
 }
 
 /// Whether the stream may be used at all.
@@ -162,7 +157,7 @@ Result<void> Stream::write(std::span<const std::byte> bytes, Deadline deadline,
     const int error = sent.error().code;
     if (is_end(error)) return unfinished(Cause::closed, "the peer left", written, bytes.size());
     if (error != EAGAIN) {
-      const Cause cause = is_shortage(error) ? Cause::exhausted : Cause::system;
+      const Cause cause = os::is_shortage(error) ? Cause::exhausted : Cause::system;
       return unfinished(cause, "send failed", written, bytes.size(), error);
     }
     const auto events = os::wait_for(state_->socket.get(), POLLOUT, end);

@@ -18,4 +18,11 @@ using Sys = std::expected<T, Errno>;
 inline std::unexpected<Errno> failed(int code) { return std::unexpected(Errno{code}); }
 inline std::unexpected<Errno> failed() { return failed(errno); }
 
+/// True when a call failed because descriptors, memory, buffers or disk space ran out: it may work
+/// later.
+constexpr bool is_shortage(int code) {
+  return code == EMFILE || code == ENFILE || code == ENOMEM || code == ENOBUFS ||
+         code == ETOOMANYREFS || code == ENOSPC || code == EDQUOT;
+}
+
 }  // namespace tincan::os

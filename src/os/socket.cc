@@ -43,12 +43,6 @@ Sys<void> set_timeout(int socket, int option, Nanoseconds timeout) {
   return done(setsockopt(socket, SOL_SOCKET, option, &time, sizeof time));
 }
 
-Sys<void> clear_send_timeout(int socket) {
-  if (const int error = before(Call::setsockopt)) return failed(error);
-  const timeval none = {};
-  return done(setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none));
-}
-
 Sys<int> integer_option(int socket, int option) {
   if (const int error = before(Call::getsockopt)) return failed(error);
   int value = 0;
@@ -142,8 +136,10 @@ Sys<void> connect(int socket, const SocketAddress& address, Moment deadline) {
     const auto prepared = waits ? set_send_timeout(socket, wait) : set_blocking(socket, false);
     if (!prepared) return prepared;
     result = attempt();
-    const auto restored = waits ? clear_send_timeout(socket) : set_blocking(socket, true);
-    if (!restored) return restored;
+    // The time limit may stay: nothing here ever sleeps in a write.
+    if (!waits) {
+      if (const auto restored = set_blocking(socket, true); !restored) return restored;
+    }
   }
   return result;
 }

@@ -34,7 +34,7 @@ struct SocketAddress {
 /// Waits, while the backlog is full, as long as SO_SNDTIMEO says; then EAGAIN.
 [[nodiscard]] Sys<void> connect(int socket, const SocketAddress& address);
 /// Waits for room in the backlog until `deadline`, then EAGAIN; a moment that has passed means do
-/// not wait. For a fresh socket of our own: leaves it blocking and without SO_SNDTIMEO.
+/// not wait. For a fresh socket of our own: leaves it blocking, and SO_SNDTIMEO set.
 [[nodiscard]] Sys<void> connect(int socket, const SocketAddress& address, Moment deadline);
 /// O_NONBLOCK, which everybody who has the open file shares: for sockets of our own only.
 [[nodiscard]] Sys<void> set_blocking(int socket, bool blocking);

@@ -22,10 +22,6 @@ std::unexpected<Failure> fail(Cause cause, std::string detail, int error) {
   return std::unexpected(Failure(cause, std::move(detail), error));
 }
 
-bool is_shortage(int error) {
-  return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
-}
-
 /// Of what `path` leads to.
 os::Sys<struct stat> status_of_path(const std::string& path) {
   const auto file = os::open_path_at(AT_FDCWD, path);
@@ -60,7 +56,7 @@ std::unexpected<Failure> no_abstract_server(const Address& address, int error) {
     return fail(Cause::no_server, address.text() + ": nobody listens there; start the server",
                 error);
   }
-  return fail(is_shortage(error) ? Cause::exhausted : Cause::system, address.text(), error);
+  return fail(os::is_shortage(error) ? Cause::exhausted : Cause::system, address.text(), error);
 }
 
 std::unexpected<Failure> cannot_connect(const Address& address, int error) {
@@ -85,7 +81,7 @@ std::unexpected<Failure> cannot_connect(const Address& address, int error) {
     case ENAMETOOLONG:
       return fail(Cause::path, path + ": " + strerrordesc_np(error), error);
     default:
-      return fail(is_shortage(error) ? Cause::exhausted : Cause::system,
+      return fail(os::is_shortage(error) ? Cause::exhausted : Cause::system,
                   "cannot connect to " + path, error);
   }
 }
@@ -120,9 +116,9 @@ Result<Connection> start_program(const Address& address) {
   if (!child) {
     const int error = child.error().code;
     const bool program = error == ENOENT || error == EACCES || error == ENOEXEC;
-    return fail(program              ? Cause::no_server
-                : is_shortage(error) ? Cause::exhausted
-                                     : Cause::system,
+    return fail(program                  ? Cause::no_server
+                : os::is_shortage(error) ? Cause::exhausted
+                                         : Cause::system,
                 "cannot start " + address.arguments().front() + ": " + strerrordesc_np(error),
                 error);
   }

@@ -23,13 +23,10 @@ std::unexpected<Failure> cannot_open(const Place& place, int error) {
       return std::unexpected(
           Failure(Cause::refused,
                   object + "may not be searched by " + os::describe_user(os::own_uid()), error));
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-      return std::unexpected(Failure(Cause::exhausted, object + "cannot be opened", error));
     default:
-      return std::unexpected(
-          Failure(Cause::path, object + "cannot be opened: " + strerrordesc_np(error), error));
+      return std::unexpected(Failure(os::is_shortage(error) ? Cause::exhausted : Cause::path,
+                                     object + "cannot be opened: " + strerrordesc_np(error),
+                                     error));
   }
 }
 

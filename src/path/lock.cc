@@ -81,10 +81,14 @@ class LockTaker {
   }
 
   std::unexpected<Failure> system(const char* what, int error) const {
-    const bool out =
-        error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOSPC || error == EDQUOT;
-    return fail(out ? Cause::exhausted : Cause::system, "the lock " + text_ + " cannot be " + what,
-                error);
+    if (error == ENAMETOOLONG) {
+      return fail(Cause::path,
+                  place_.text + ": the file name has " + std::to_string(place_.name.size()) +
+                      " bytes; at most 249 leave room for its lock file",
+                  error);
+    }
+    return fail(os::is_shortage(error) ? Cause::exhausted : Cause::system,
+                "the lock " + text_ + " cannot be " + what, error);
   }
 
   std::unexpected<Failure> in_the_way(const struct stat& status) const {
@@ -150,7 +154,9 @@ class LockTaker {
       return cannot_replace(old, put.error().code);
     }
     const auto came = os::status_at(directory(), fresh);
-    if (!came || os::id_of(*came) != os::id_of(old)) {
+    const bool same = came && os::id_of(*came) == os::id_of(old) && S_ISREG(came->st_mode) &&
+                      came->st_uid == old.st_uid;
+    if (!same) {
       [[maybe_unused]] const auto back = os::rename_at(directory(), fresh, name_, RENAME_EXCHANGE);
       return std::nullopt;
     }
@@ -206,8 +212,7 @@ Result<void> Lock::record(const Place& place, std::vector<os::FileId> sockets) {
   const LockRecord now{pid, os::program_of(pid), std::move(sockets)};
   if (const auto written = os::write_whole(file_.get(), now.text()); !written) {
     const int error = written.error().code;
-    const bool full = error == ENOSPC || error == EDQUOT;
-    return fail(full ? Cause::exhausted : Cause::system,
+    return fail(os::is_shortage(error) ? Cause::exhausted : Cause::system,
                 "the lock of " + place.text + " cannot be written", error);
   }
   previous_ = now;

@@ -13,9 +13,8 @@ namespace tincan::path {
 namespace {
 
 std::unexpected<Failure> system(const Place& place, const char* what, int error) {
-  const bool out = error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
-  return std::unexpected(
-      Failure(out ? Cause::exhausted : Cause::system, place.text + " cannot be " + what, error));
+  return std::unexpected(Failure(os::is_shortage(error) ? Cause::exhausted : Cause::system,
+                                 place.text + " cannot be " + what, error));
 }
 
 /// Who listens at the other end of `socket`: "pid 4312 (/usr/bin/appd)".

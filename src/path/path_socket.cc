@@ -30,6 +30,7 @@ bool is_listener_of(const Descriptor& listener, const os::FileId& id, const Lock
 
 }  // namespace
 
+// `file` cannot be another file meanwhile: the listener, still open, keeps its inode.
 void take_down(const Place& place, const os::FileId& file) {
   const int directory = place.directory.get();
   const std::string aside = temporary_name(place);

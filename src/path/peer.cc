@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "os/socket.h"
 #include "os/user.h"
@@ -13,12 +14,13 @@ struct Peer::Record {
   std::optional<uid_t> uid;
   std::optional<gid_t> gid;
   std::optional<pid_t> pid;
-  std::vector<gid_t> groups;
   bool inherited = false;
   Descriptor process;  ///< Of an `exec:` child only.
 
   std::mutex mutex;  ///< Guards `socket`, so that nobody asks a number that was closed meanwhile.
   int socket = -1;
+  std::vector<gid_t> groups;  ///< Fixed from the first question on.
+  bool groups_asked = false;
 };
 
 std::optional<uid_t> Peer::uid() const { return record_ ? record_->uid : std::nullopt; }
@@ -29,12 +31,20 @@ std::optional<pid_t> Peer::pid() const { return record_ ? record_->pid : std::nu
 
 const std::vector<gid_t>& Peer::groups() const {
   static const std::vector<gid_t> none;
-  return record_ ? record_->groups : none;
+  if (!record_) return none;
+  const std::lock_guard lock(record_->mutex);
+  if (!std::exchange(record_->groups_asked, true) && record_->socket >= 0) {
+    if (auto asked = os::peer_groups(record_->socket)) {
+      std::erase(*asked, os::overflow_gid());
+      record_->groups = std::move(*asked);
+    }
+  }
+  return record_->groups;
 }
 
 bool Peer::in_group(gid_t gid) const {
   // A caller's rule may name the overflow gid: no peer is in it.
-  return record_ && (record_->gid == gid || std::ranges::count(record_->groups, gid) > 0);
+  return record_ && (record_->gid == gid || std::ranges::count(groups(), gid) > 0);
 }
 
 bool Peer::inherited() const { return record_ && record_->inherited; }
@@ -77,11 +87,6 @@ Peer peer_of(int socket, bool inherited) {
     if (credentials->uid != os::overflow_uid()) record->uid = credentials->uid;
     if (credentials->gid != os::overflow_gid()) record->gid = credentials->gid;
     if (credentials->pid > 0) record->pid = credentials->pid;
-  }
-  if (auto groups = os::peer_groups(socket)) {
-    std::erase(*groups, os::overflow_gid());
-    groups->shrink_to_fit();
-    record->groups = std::move(*groups);
   }
   return Peer(std::move(record));
 }

@@ -31,7 +31,7 @@ class Temporary {
   ~Temporary() {
     if (!file_) return;
     const auto status = os::status_at(place_.directory.get(), name_);
-    if (status && os::id_of(*status) == *file_) {
+    if (status && S_ISSOCK(status->st_mode) && os::id_of(*status) == *file_) {
       [[maybe_unused]] const auto removed = os::unlink_at(place_.directory.get(), name_);
     }
   }
@@ -85,13 +85,6 @@ class Publisher {
                     place_.text + ": " + os::describe_user(os::own_uid()) +
                         " may not create files in the directory " + place_.directory_text,
                     error);
-      case EMFILE:
-      case ENFILE:
-      case ENOMEM:
-      case ENOBUFS:
-      case ENOSPC:
-      case EDQUOT:
-        return fail(Cause::exhausted, place_.text + " cannot be " + what, error);
       case EINVAL:
       case ENOSYS:
         return fail(Cause::unsupported,
@@ -101,7 +94,8 @@ class Publisher {
         return fail(Cause::path, place_.text + " cannot be " + what + ": " + strerrordesc_np(error),
                     error);
       default:
-        return fail(Cause::system, place_.text + " cannot be " + what, error);
+        return fail(os::is_shortage(error) ? Cause::exhausted : Cause::system,
+                    place_.text + " cannot be " + what, error);
     }
   }
 
@@ -210,8 +204,9 @@ class Publisher {
     const auto put = os::rename_at(directory(), temporary_.name(), place_.name, RENAME_EXCHANGE);
     if (!put && put.error().code == ENOENT) return false;
     if (!put) return system("published", put.error().code);
-    const auto came = os::status_at(directory(), temporary_.name());
-    if (came && os::id_of(*came) == old.id) {
+    // Looked at in full: the number of a removed socket's inode is soon another file's.
+    const auto came = examine(place_, temporary_.name(), {old.id});
+    if (came && came->state == Occupant::State::dead && came->id == old.id) {
       [[maybe_unused]] const auto removed = os::unlink_at(directory(), temporary_.name());
       return true;
     }

@@ -106,6 +106,7 @@ Moment Loop::deadline() const {
 bool Loop::turn(Moment until) {
   const auto events = poller_.wait(events_, std::min(until, deadline()));
   Loop* const outer = std::exchange(current_loop, this);
+  ++turns_;
   if (events) {
     for (const epoll_event& event : *events) dispatch(event);
   }
@@ -166,7 +167,11 @@ void Loop::close_overdue(Moment now) {
 }
 
 void Loop::accept_some() {
-  for (int i = 0; i < accepts_per_turn && listening_; ++i) {
+  // One, and more only when they come turn after turn: a lone client is not followed by another,
+  // and asking for it would be a system call in vain.
+  const bool crowd = std::exchange(last_accepting_turn_, turns_) + 1 == turns_;
+  accepts_wanted_ = crowd ? std::min(2 * accepts_wanted_, accepts_per_turn) : 1;
+  for (int i = 0; i < accepts_wanted_ && listening_; ++i) {
     auto socket = service_.accept();
     if (!socket) {
       const int error = socket.error().code;

@@ -105,6 +105,9 @@ class Loop {
 
   RequestState* free_requests_ = nullptr;
   std::size_t free_requests_count_ = 0;
+  std::uint64_t turns_ = 0;
+  std::uint64_t last_accepting_turn_ = 0;
+  int accepts_wanted_ = 1;
   Moment accept_again_ = Moment::never();  ///< Accepting rests until then.
   Moment drain_deadline_ = Moment::never();
   bool listening_ = false;
