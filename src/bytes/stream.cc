@@ -1,5 +1,3 @@
-#include <poll.h>
-
 #include <string>
 
 #include "bytes/stream_state.h"

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 

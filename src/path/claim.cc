@@ -1,7 +1,5 @@
 #include "path/claim.h"
 
-#include <poll.h>
-
 #include <mutex>
 #include <optional>
 

@@ -12,7 +12,7 @@
 namespace tincan::path {
 
 /// The owned name of a listening socket: a path, an abstract name, or a socket that was handed to
-/// us. docs/decisions/claim.md tells how a path is claimed and why so.
+/// us. docs/decisions/0009-claim-of-a-path.md tells how a path is claimed and why so.
 ///
 /// Threads: `accept` may be called by several; everything else by one at a time. After fork(2) the
 /// child's copies of listener and lock are closed already, and the child's claim does nothing.

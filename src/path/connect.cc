@@ -1,7 +1,5 @@
 #include "path/connect.h"
 
-#include <fcntl.h>
-
 #include <cstdio>
 #include <cstring>
 

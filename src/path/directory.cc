@@ -1,7 +1,5 @@
 #include "path/directory.h"
 
-#include <fcntl.h>
-
 #include <cstring>
 #include <deque>
 

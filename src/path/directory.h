@@ -1,11 +1,11 @@
 #pragma once
 
-#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <string>
 
 #include "tincan/descriptor.h"
+#include "os/file.h"
 #include "tincan/failure.h"
 
 /// Who can put things into a directory, or take them out: the ground that a socket's name stands

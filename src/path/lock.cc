@@ -1,11 +1,9 @@
 #include "path/lock.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-
 #include <cstring>
 #include <optional>
 
+#include "os/file.h"
 #include "os/user.h"
 
 namespace tincan::path {

@@ -1,10 +1,8 @@
 #include "path/path_socket.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-
 #include <algorithm>
 
+#include "os/file.h"
 #include "os/socket.h"
 #include "os/socket_diag.h"
 #include "path/socket_name.h"

@@ -76,6 +76,8 @@ class Session {
   [[nodiscard]] std::expected<std::size_t, Failure> receive(std::span<const std::byte> bytes);
   /// False while the peer has more with us than we allow: unread answers, requests held.
   [[nodiscard]] bool wants_input() const;
+  /// True when the failure of `receive` was the peer's word, and not ours about the peer.
+  [[nodiscard]] bool peer_said_goodbye() const { return peer_said_goodbye_; }
   /// True until the peer's HELLO has come.
   [[nodiscard]] bool expects_hello() const { return !greeted_; }
 
@@ -214,6 +216,7 @@ class Session {
   bool drains_ = false;
   bool peer_drains_ = false;
   bool ended_ = false;
+  bool peer_said_goodbye_ = false;
   std::uint8_t preamble_bytes_ = 0;
 
   // Outgoing.

@@ -18,7 +18,7 @@ constexpr std::uint16_t method_numbers_max = 64;
 /// Time namespaces that differ do so by the age of a checkpoint: minutes to years.
 constexpr std::int64_t same_clock_nanoseconds = 100'000'000;
 
-std::unexpected<Failure> breach(std::string what) {
+[[gnu::cold, gnu::noinline]] std::unexpected<Failure> breach(std::string what) {
   return std::unexpected(Failure(Cause::breach, std::move(what)));
 }
 
@@ -76,6 +76,7 @@ Session::Verdict Session::dispatch(const wire::Frame& frame) {
   const Kind kind = frame.header.kind;
   if (kind == Kind::error && frame.header.id == 0) {
     const auto error = wire::decode_error(frame.body);
+    peer_said_goodbye_ = error.has_value();
     return error ? Verdict(std::unexpected(failure_of(*error))) : breach("malformed error");
   }
   if (!greeted_ && kind != Kind::hello) return breach("a frame before HELLO");

@@ -19,6 +19,13 @@ constexpr std::size_t room_bytes = 4 * limits::fragment_bytes_max;
 /// Above any prologue we write: a method's name, deadline, idempotency, the payload's size.
 constexpr std::size_t prologue_bytes_reserve = 2 + (2 + limits::method_bytes_max) + 10 + 2 + 10;
 
+/// Words for something that exceeds a limit; apart from the calls that hardly ever need it, which
+/// are short without.
+[[gnu::cold, gnu::noinline]] std::string excess(const char* what, std::uint64_t count,
+                                                const char* who_takes, std::uint64_t limit) {
+  return what + std::to_string(count) + who_takes + std::to_string(limit);
+}
+
 }  // namespace
 
 bool Session::has_room() const { return outbox_.unsent_bytes() < room_bytes; }
@@ -52,15 +59,14 @@ Result<void> Session::start(OutgoingCall& call) {
   }
   if (call.payload.size() > peer_.payload_bytes_max) {
     return std::unexpected(Failure(Cause::too_large,
-                                   "a payload of " + std::to_string(call.payload.size()) +
-                                       " bytes; the server takes " +
-                                       std::to_string(peer_.payload_bytes_max)));
+                                   excess("a payload of ", call.payload.size(),
+                                          " bytes; the server takes ", peer_.payload_bytes_max)));
   }
   if (call.descriptors.size() > peer_.descriptors_max) {
     return std::unexpected(Failure(Cause::unsupported,
-                                   std::to_string(call.descriptors.size()) +
-                                       " descriptors; the server takes " +
-                                       std::to_string(peer_.descriptors_max)));
+                                   excess("", call.descriptors.size(),
+                                          " descriptors; the server takes ",
+                                          peer_.descriptors_max)));
   }
   if (waiting_.empty() && has_room() && (call.one_way || has_slot())) {
     begin(call);
@@ -253,14 +259,14 @@ Delivery Session::reply(std::uint64_t id, std::span<const std::byte> payload,
   if (slot == nullptr || ended_) return Delivery::gone;
   if (payload.size() > peer_.payload_bytes_max) {
     fail(id, {.reason = wire::Reason::reply_lost,
-              .text = "the handler answered with " + std::to_string(payload.size()) +
-                      " bytes; the caller takes " + std::to_string(peer_.payload_bytes_max)});
+              .text = excess("the handler answered with ", payload.size(), " bytes; the caller takes ",
+                             peer_.payload_bytes_max)});
     return Delivery::too_large;
   }
   if (descriptors.size() > peer_.descriptors_max) {
     fail(id, {.reason = wire::Reason::reply_lost,
-              .text = "the handler answered with " + std::to_string(descriptors.size()) +
-                      " descriptors; the caller takes " + std::to_string(peer_.descriptors_max)});
+              .text = excess("the handler answered with ", descriptors.size(),
+                             " descriptors; the caller takes ", peer_.descriptors_max)});
     return Delivery::descriptors;
   }
   *slot = IncomingSlot();

@@ -12,19 +12,19 @@ Failure Client::State::no_greeting(const Failure& why, const Address& address, N
   const std::string raw = "For raw bytes: tincan bytes " + name;
   switch (why.cause()) {
     case Cause::deadline: {
-      const auto milliseconds =
-          std::chrono::duration_cast<std::chrono::milliseconds>(waited).count();
+      const auto milliseconds = std::chrono::round<std::chrono::milliseconds>(waited).count();
       const std::string time = milliseconds % 1000 == 0 ? std::to_string(milliseconds / 1000) + " s"
                                                         : std::to_string(milliseconds) + " ms";
-      return Failure(Cause::deadline, name + " accepted us but sent no HELLO in " + time +
+      return Failure(Outcome::not_sent, Cause::deadline, name + " accepted us but sent no HELLO in " + time +
                                           "; not a tincan server? " + raw);
     }
     case Cause::not_tincan:
-      return Failure(Cause::not_tincan,
+      return Failure(Outcome::not_sent, Cause::not_tincan,
                      name + " is no tincan server: " + why.detail() + ". " + raw);
     case Cause::refused: return Failure(Cause::refused, path::with_own_name(why.detail()));
     case Cause::closed:
-      return Failure(Cause::closed, name + " closed the connection before its HELLO");
+      return Failure(Outcome::not_sent, Cause::closed,
+                     name + " closed the connection before its HELLO; not a tincan server? " + raw);
     default: return Failure(why).with_outcome(Outcome::not_sent);
   }
 }
@@ -35,14 +35,14 @@ bool Client::State::may_come_back(const Failure& failure) {
 
 Result<void> Client::State::connect() {
   Lock lock(mutex_);
-  return connect_once(lock, os::now() + options_.connect_deadline);
+  return connect_once(lock, Moment::never());
 }
 
 Result<void> Client::State::adopt(path::Connection connection, std::function<void()> pump) {
   Lock lock(mutex_);
   return greet(std::make_unique<Link>(std::move(connection.socket), std::move(connection.peer),
                                       options_, *pool_, std::move(pump)),
-               lock, os::now() + options_.connect_deadline);
+               lock, os::now(), Moment::never());
 }
 
 /// The link for a new call: the present one, or a new one as soon as there is a server.
@@ -84,20 +84,23 @@ Result<void> Client::State::connect_and_wait(Lock& lock, Moment deadline) {
 }
 
 Result<void> Client::State::connect_once(Lock& lock, Moment deadline) {
-  const Moment limit = std::min(deadline, os::now() + options_.connect_deadline);
+  const Moment start = os::now();
+  const Moment limit = std::min(deadline, start + options_.connect_deadline);
   lock.unlock();
   auto connection = path::connect(address_, limit, options_.server_uid);
   lock.lock();
   if (!connection) return std::unexpected(std::move(connection.error()));
   return greet(std::make_unique<Link>(std::move(connection->socket), std::move(connection->peer),
                                       options_, *pool_, std::function<void()>()),
-               lock, limit);
+               lock, start, limit);
 }
 
-Result<void> Client::State::greet(std::unique_ptr<Link> link, Lock& lock, Moment deadline) {
-  const Moment start = os::now();
-  if (auto greeted = link->greet(lock, deadline); !greeted) {
-    return std::unexpected(no_greeting(greeted.error(), address_, deadline.since(start)));
+/// Waits for HELLO on a link to which connecting began at `start`.
+Result<void> Client::State::greet(std::unique_ptr<Link> link, Lock& lock, Moment start,
+                                  Moment deadline) {
+  const Moment limit = std::min(deadline, start + options_.connect_deadline);
+  if (auto greeted = link->greet(lock, limit); !greeted) {
+    return std::unexpected(no_greeting(greeted.error(), address_, limit.since(start)));
   }
   link_ = std::move(link);
   ++connections_;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "os/poller.h"
@@ -75,7 +76,8 @@ struct Client::State {
   [[nodiscard]] Result<Link*> usable_link(Lock& lock, Moment deadline);
   [[nodiscard]] Result<void> connect_and_wait(Lock& lock, Moment deadline);
   [[nodiscard]] Result<void> connect_once(Lock& lock, Moment deadline);
-  [[nodiscard]] Result<void> greet(std::unique_ptr<Link> link, Lock& lock, Moment deadline);
+  [[nodiscard]] Result<void> greet(std::unique_ptr<Link> link, Lock& lock, Moment start,
+                                   Moment deadline);
   void retire_link();
   void release(Link& link);
   void watch(Link& link);
@@ -88,7 +90,9 @@ struct Client::State {
   // client_submit.cc
   [[nodiscard]] Result<void> begin(Submitted& call, Link& link);
   static void on_submitted_end(session::LinkCall& call);
+  static void complete(std::vector<std::unique_ptr<Submitted>>& finished);
   void watch_links();
+  void ring();
   void advance_connection(Moment now);
   void advance_greeting(Moment now);
   void connection_failed(const Failure& why, Moment now);
@@ -112,6 +116,10 @@ struct Client::State {
   // Calls that were submitted.
   std::optional<os::Poller> poller_;
   std::optional<os::Bell> bell_;
+  bool rung_ = false;        ///< The bell; process() has not come since.
+  bool processing_ = false;  ///< process() has the lock, and will see what has ended.
+  std::thread::id completing_;  ///< Runs completions now; what it submits goes out after them.
+  bool* gone_ = nullptr;        ///< Where the destructor tells process(), if a completion runs it.
   std::map<std::uint64_t, std::unique_ptr<Submitted>> submitted_;
   std::vector<std::uint64_t> ended_;            ///< Their numbers, until process() has seen them.
   std::uint64_t next_number_ = 1;

@@ -1,9 +1,8 @@
-#include <sys/epoll.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "os/clock.h"
+#include "os/poller.h"
 #include "path/peer.h"
 #include "session/client_state.h"
 
@@ -31,16 +30,17 @@ Result<std::uint64_t> Client::State::submit(std::string_view method,
     call->kept.push_back(std::move(*copy));
   }
   const Lock lock(mutex_);
+  const bool completing = completing_ == std::this_thread::get_id();
   Submitted& submitted = *call;
   submitted.number = next_number_++;
   if (link_ && !link_->is_dead() && !link_->is_draining()) {
     if (auto begun = begin(submitted, *link_); !begun) return std::unexpected(begun.error());
-    watch_links();
+    if (!completing) watch_links();
   }
   const std::uint64_t number = submitted.number;
   submitted_.emplace(number, std::move(call));
   // fd() becomes readable, so that a loop which polls already looks at the new deadline too.
-  if (bell_) bell_->ring();
+  if (!completing) ring();
   return number;
 }
 
@@ -51,7 +51,9 @@ Result<void> Client::State::begin(Submitted& call, Link& link) {
     if (!copy) return std::unexpected(std::move(copy.error()));
     call.descriptors.push_back(std::move(*copy));
   }
-  if (auto begun = link.start(call); !begun) {
+  // Calls that completions make go out together when all have run: process() sees to it.
+  const bool write_now = completing_ != std::this_thread::get_id();
+  if (auto begun = link.start(call, write_now); !begun) {
     call.descriptors.clear();
     if (may_retry(begun.error(), false)) return {};  // process() finds another link
     return begun;
@@ -67,7 +69,12 @@ Result<void> Client::State::begin(Submitted& call, Link& link) {
 void Client::State::on_submitted_end(LinkCall& ended) {
   auto& call = static_cast<Submitted&>(ended);
   call.state->ended_.push_back(call.number);
-  if (call.state->bell_) call.state->bell_->ring();
+  if (!call.state->processing_) call.state->ring();
+}
+
+/// Makes fd() readable, until the next process().
+void Client::State::ring() {
+  if (bell_ && !std::exchange(rung_, true)) bell_->ring();
 }
 
 int Client::State::fd() {
@@ -80,7 +87,7 @@ int Client::State::fd() {
     if (!poller->add(bell->fd(), EPOLLIN, nullptr)) return -1;
     poller_ = std::move(*poller);
     bell_ = std::move(*bell);
-    bell_->ring();
+    ring();
     for (Link* const link : links()) watch(*link);
   }
   return poller_->fd();
@@ -91,7 +98,7 @@ void Client::State::watch_links() {
   if (!poller_) return;
   for (Link* const link : links()) {
     if (link->is_dead()) continue;
-    const std::uint32_t events = link->wants_to_write() ? EPOLLIN | EPOLLOUT : EPOLLIN;
+    const std::uint32_t events = link->wants_to_write() && !link->rests() ? EPOLLIN | EPOLLOUT : EPOLLIN;
     if (events == link->watched) continue;
     if (poller_->change(link->fd(), events, link)) link->watched = events;
   }
@@ -100,6 +107,7 @@ void Client::State::watch_links() {
 std::optional<std::chrono::steady_clock::time_point> Client::State::deadline() {
   const Lock lock(mutex_);
   Moment earliest = greeting_ ? greeting_deadline_ : Moment::never();
+  if (link_ && link_->rests()) earliest = std::min(earliest, link_->write_again());
   bool waiting = false;
   for (const auto& [number, call] : submitted_) {
     earliest = std::min(earliest, call->waits_until);
@@ -112,21 +120,38 @@ std::optional<std::chrono::steady_clock::time_point> Client::State::deadline() {
 void Client::State::process() {
   if (is_forked()) return;
   Lock lock(mutex_);
-  if (bell_) bell_->quiet();
+  if (std::exchange(rung_, false)) bell_->quiet();
+  processing_ = true;
   for (Link* const link : links()) link->process();
   const Moment now = os::now();
   advance_connection(now);
   begin_submitted();
   expire_submitted(now);
   auto finished = conclude_ended();
+  processing_ = false;
   watch_links();
+  if (finished.empty()) return;
+  completing_ = std::this_thread::get_id();
+  bool gone = false;
+  gone_ = &gone;
   lock.unlock();
+  complete(finished);
+  if (gone) return;
+  lock.lock();
+  gone_ = nullptr;
+  completing_ = {};
+  for (Link* const link : links()) link->write();
+  watch_links();
+}
+
+/// Runs the completions of `finished`, any of which may destroy the client.
+void Client::State::complete(std::vector<std::unique_ptr<Submitted>>& finished) {
   for (auto& call : finished) {
     if (*call->result) {
       protocol::Answer& answer = **call->result;
       call->completion(Reply(answer.payload.release(), std::move(answer.descriptors)));
     } else {
-      call->completion(std::unexpected(explained(call->result->error(), call->method_name)));
+      call->completion(std::unexpected(std::move(call->result->error())));
     }
   }
 }
@@ -229,7 +254,7 @@ void Client::State::cancel(std::uint64_t number) {
   const auto found = submitted_.find(number);
   if (found == submitted_.end() || found->second->result || found->second->told) return;
   give_up(*found->second, Cause::cancelled, os::now());
-  if (bell_) bell_->ring();
+  ring();
 }
 
 /// Takes the calls that have ended off their links: those that may be sent again stay, the others
@@ -245,9 +270,10 @@ std::vector<std::unique_ptr<Client::State::Submitted>> Client::State::conclude_e
                        os::now() < call.deadline;
     if (again) {
       call.result.reset();
-      if (bell_) bell_->ring();  // another process() connects
+      ring();  // another process() connects
       continue;
     }
+    if (!*call.result) call.result = std::unexpected(explained(call.result->error(), call.method_name));
     finished.push_back(std::move(found->second));
     submitted_.erase(found);
   }

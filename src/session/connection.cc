@@ -1,11 +1,10 @@
 #include "session/connection.h"
 
-#include <sys/epoll.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
 
+#include "os/poller.h"
 #include "path/access.h"
 #include "path/peer.h"
 #include "session/loop.h"
@@ -97,14 +96,20 @@ void Connection::end_of_input(bool peer_gone) {
 }
 
 void Connection::breach(const Failure& failure) {
+  if (session_.peer_said_goodbye()) return close();
   LoopCounts::bump(loop_.counts.breaches);
-  loop_.service().log("closed pid " + std::to_string(peer_.pid().value_or(0)) +
-                      " for breaking the protocol: " + failure.detail());
+  loop_.log_about_peer("closed a connection of " + name() +
+                       " for breaking the protocol: " + failure.detail());
   close(wire::Reason::breach, failure.detail());
 }
 
+std::string Connection::name() const {
+  const auto number = [](auto id) { return id ? std::to_string(*id) : std::string("unknown"); };
+  return "pid " + number(peer_.pid()) + ", uid " + number(peer_.uid());
+}
+
 void Connection::write() {
-  while (!closed_ && !cannot_write_) {
+  while (!closed_ && !cannot_write_ && !writes_later) {
     const auto chunk = session_.output();
     if (chunk.bytes.empty()) return;
     const auto written = channel_.write(chunk.bytes, chunk.descriptors);
@@ -112,7 +117,8 @@ void Connection::write() {
       session_.written(*written);
       continue;
     }
-    if (written.error().code == EAGAIN || written.error().code == ETOOMANYREFS) return;
+    if (written.error().code == EAGAIN) return;
+    if (written.error().code == ETOOMANYREFS) return loop_.write_later(*this);
     // Calls that it sent before it went are still to be read; reading ends in its end.
     cannot_write_ = true;
   }
@@ -123,15 +129,14 @@ void Connection::flush() {
   while (resume());
   if (!closed_ && session_.unsent_bytes() > loop_.service().options.outgoing_bytes_max) {
     close();  // It reads nothing, so there is no use in telling it.
-    loop_.service().log("closed pid " + std::to_string(peer_.pid().value_or(0)) +
-                        ", which leaves its answers unread");
+    loop_.log_about_peer("closed a connection of " + name() + ", which leaves its answers unread");
   }
   close_if_finished();
   if (closed_) return;
   return_room();
   std::uint32_t wanted = 0;
   if (!input_ended_ && session_.wants_input()) wanted |= EPOLLIN;
-  if (!cannot_write_ && session_.unsent_bytes() > 0) wanted |= EPOLLOUT;
+  if (!cannot_write_ && !writes_later && session_.unsent_bytes() > 0) wanted |= EPOLLOUT;
   loop_.watch(*this, wanted);
 }
 

@@ -60,6 +60,7 @@ class Connection final : private protocol::Events {
   bool registered = false;    ///< With epoll.
   bool counted = false;       ///< By the quota.
   bool to_be_flushed = false;
+  bool writes_later = false;  ///< Too many descriptors of ours are under way (F13).
   std::optional<std::list<Handshake>::iterator> handshake;  ///< While HELLO is awaited.
 
  private:
@@ -80,6 +81,7 @@ class Connection final : private protocol::Events {
   void end_of_input(bool peer_gone);
   void breach(const Failure& failure);
   void close_if_finished();
+  [[nodiscard]] std::string name() const;
   void count_delivery(protocol::Delivery delivery, bool is_error);
 
   transport::SocketChannel channel_;

@@ -27,6 +27,10 @@ constexpr Nanoseconds timeout_slack = std::chrono::milliseconds(1);
 /// does because time passes (deadlines) is due within a millisecond.
 constexpr Nanoseconds pump_interval = std::chrono::milliseconds(1);
 
+/// How long a link rests that cannot send descriptors because too many of this user are under way:
+/// nothing tells when their receivers have taken some (F13). Chosen.
+constexpr Nanoseconds write_rest = std::chrono::milliseconds(5);
+
 protocol::Settings settings_of(const ClientOptions& options) {
   return {.payload_bytes_max = options.payload_bytes_max,
           .calls_in_flight_max = options.calls_in_flight_max,
@@ -52,6 +56,8 @@ Link::~Link() { path::forget_socket(peer_); }
 
 Moment Link::now() { return os::now(); }
 
+bool Link::rests() const { return write_again_ > Moment() && os::now() < write_again_; }
+
 bool Link::wants_to_write() const { return !cannot_write_ && session_.unsent_bytes() > 0; }
 
 Result<void> Link::greet(Lock& lock, Moment deadline) {
@@ -65,10 +71,10 @@ Result<void> Link::greet(Lock& lock, Moment deadline) {
   return {};
 }
 
-Result<void> Link::start(LinkCall& call) {
+Result<void> Link::start(LinkCall& call, bool write_now) {
   if (dead_) return std::unexpected(Failure(*death_).with_outcome(Outcome::not_sent));
   auto started = session_.start(call);
-  if (started) write();
+  if (started && write_now) write();
   return started;
 }
 
@@ -138,15 +144,17 @@ void Link::wait(LinkCall* call, Lock& lock, Moment until) {
     reading_ = true;
     read_for_all(lock, until);
     reading_ = false;
-  } else if (wants_to_write()) {
+  } else if (wants_to_write() && !rests()) {
     wait_for_room(lock, until);
   } else if (call != nullptr) {
-    sleep(*call, lock, until);
+    sleep(*call, lock, rests() ? std::min(until, write_again_) : until);
+    write();
   }
 }
 
 void Link::read_for_all(Lock& lock, Moment until) {
-  const bool for_room = wants_to_write();
+  const bool for_room = wants_to_write() && !rests();
+  if (rests()) until = std::min(until, write_again_);
   lock.unlock();
   auto read = read_waiting(until, for_room);
   lock.lock();
@@ -178,6 +186,7 @@ void Link::wait_for_room(Lock& lock, Moment until) {
 }
 
 void Link::write() {
+  if (rests()) return;
   while (!dead_ && !cannot_write_) {
     const auto chunk = session_.output();
     if (chunk.bytes.empty()) return;
@@ -186,8 +195,11 @@ void Link::write() {
       session_.written(*written);
       continue;
     }
-    // ETOOMANYREFS: too many descriptors of this user are under way; they will be received (F13).
-    if (written.error().code == EAGAIN || written.error().code == ETOOMANYREFS) return;
+    if (written.error().code == EAGAIN) return;
+    if (written.error().code == ETOOMANYREFS) {
+      write_again_ = os::now() + write_rest;
+      return;
+    }
     // What the server said before it went is still to be read; that will end in its own error.
     cannot_write_ = true;
   }

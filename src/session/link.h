@@ -56,8 +56,11 @@ class Link final : private protocol::Events {
   [[nodiscard]] Result<void> greet(Lock& lock, Moment deadline);
   /// Makes `call` and waits for its end, at most until `deadline` and the grace for a verdict.
   void run(LinkCall& call, Lock& lock, Moment deadline);
-  /// Begins `call` without waiting. Errors: as Session::start.
-  [[nodiscard]] Result<void> start(LinkCall& call);
+  /// Begins `call` without waiting; unless `write_now`, a later `write` is due.
+  /// Errors: as Session::start.
+  [[nodiscard]] Result<void> start(LinkCall& call, bool write_now = true);
+  /// Writes what can be, without waiting.
+  void write();
   /// As Session::give_up.
   [[nodiscard]] bool give_up(LinkCall& call);
   void abandon(LinkCall& call) { session_.abandon(call); }
@@ -69,6 +72,9 @@ class Link final : private protocol::Events {
   [[nodiscard]] bool is_dead() const { return dead_; }
   [[nodiscard]] bool is_draining() const { return session_.peer_is_draining(); }
   [[nodiscard]] bool wants_to_write() const;
+  /// It does not write for a while though it wants to: see `write_again`.
+  [[nodiscard]] bool rests() const;
+  [[nodiscard]] Moment write_again() const { return write_again_; }
   [[nodiscard]] int fd() const { return channel_.fd(); }
   [[nodiscard]] const Peer& peer() const { return peer_; }
   /// Why it died.
@@ -86,7 +92,6 @@ class Link final : private protocol::Events {
   void on_end(protocol::OutgoingCall& call, Result<protocol::Answer> result) override;
   void on_drain() override {}
 
-  void write();
   void wait(LinkCall* call, Lock& lock, Moment until);
   void read_for_all(Lock& lock, Moment until);
   void wait_for_room(Lock& lock, Moment until);
@@ -111,6 +116,7 @@ class Link final : private protocol::Events {
 
   bool dead_ = false;
   bool cannot_write_ = false;
+  Moment write_again_;
   std::optional<Failure> death_;
 
   // The waiting threads.

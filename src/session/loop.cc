@@ -1,13 +1,13 @@
 #include "session/loop.h"
 
-#include <sys/epoll.h>
-
 #include <algorithm>
 #include <cstring>
 #include <exception>
 #include <utility>
 
+#include "base/printable.h"
 #include "os/clock.h"
+#include "os/poller.h"
 #include "path/access.h"
 #include "path/peer.h"
 #include "session/service.h"
@@ -26,6 +26,13 @@ constexpr std::size_t free_requests_max = 1024;
 /// a session encodes ahead, for a few connections at once.
 constexpr std::size_t spare_buffers_max = 16;
 constexpr std::size_t spare_buffer_bytes_max = 5 * limits::fragment_bytes_max;
+
+/// Lines about peers in one second; more are dropped, and counted in the next that is written.
+constexpr unsigned log_lines_max = 10;
+constexpr std::size_t log_line_bytes_max = 300;
+/// How long a connection rests that cannot send descriptors because too many of this user are under
+/// way: the receivers have to take some first. Chosen.
+constexpr Nanoseconds write_rest = std::chrono::milliseconds(10);
 
 thread_local Loop* current_loop = nullptr;
 
@@ -98,7 +105,7 @@ void Loop::return_buffer(std::vector<std::byte> buffer) {
 Moment Loop::read_clock() { return clock_ = os::now(); }
 
 Moment Loop::deadline() const {
-  Moment earliest = std::min(accept_again_, drain_deadline_);
+  Moment earliest = std::min({accept_again_, drain_deadline_, write_again_});
   if (!handshakes_.empty()) earliest = std::min(earliest, handshakes_.front().deadline);
   return earliest;
 }
@@ -160,9 +167,39 @@ void Loop::close_overdue(Moment now) {
       if (!added) rest_from_accepting(added.error().code);
     }
   }
+  if (write_again_ <= now) write_again();
   if (drain_deadline_ <= now) {
     close_all();
     drain_deadline_ = Moment::never();
+  }
+}
+
+void Loop::write_again() {
+  write_again_ = Moment::never();
+  for (Connection* const connection : std::exchange(to_write_later_, {})) {
+    connection->writes_later = false;
+    connection->flush();
+  }
+}
+
+void Loop::write_later(Connection& connection) {
+  connection.writes_later = true;
+  to_write_later_.push_back(&connection);
+  write_again_ = std::min(write_again_, read_clock() + write_rest);
+}
+
+void Loop::log_about_peer(const std::string& line) {
+  const Moment now = os::now();
+  std::string dropped;
+  if (log_again_ <= now) {
+    if (log_lines_ > log_lines_max) {
+      dropped = " (and " + std::to_string(log_lines_ - log_lines_max) + " lines like it before)";
+    }
+    log_again_ = now + std::chrono::seconds(1);
+    log_lines_ = 0;
+  }
+  if (++log_lines_ <= log_lines_max) {
+    service_.log(printable(line, log_line_bytes_max) + dropped);
   }
 }
 
@@ -219,7 +256,7 @@ void Loop::add(Newcomer newcomer) {
   if (!path::admits(service_.options.allow, connection.peer())) {
     const std::string refusal = path::refusal(connection.peer(), service_.rules);
     LoopCounts::bump(counts.refused);
-    service_.log("refused: " + refusal);
+    log_about_peer("refused: " + refusal);
     return connection.close(wire::Reason::refused, refusal);
   }
   connection.watched = EPOLLIN;
@@ -244,6 +281,7 @@ void Loop::bury(Connection& connection) {
   LoopCounts::bump(counts.connections, -1);
   load_.fetch_sub(1, std::memory_order_relaxed);
   if (connection.to_be_flushed) std::erase(to_flush_, &connection);
+  if (connection.writes_later) std::erase(to_write_later_, &connection);
   const std::size_t place = connection.place;
   buried_.push_back(std::move(connections_[place]));
   if (place + 1 != connections_.size()) {

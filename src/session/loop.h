@@ -67,6 +67,11 @@ class Loop {
   /// Runs the handler for `request`, whose handle is made here.
   void run_handler(RequestState& request);
   void flush_later(Connection& connection);
+  /// Flushes after a rest, for nothing tells when it would succeed.
+  void write_later(Connection& connection);
+  /// For lines that a peer can bring about: not more than a few a second, without its control
+  /// characters.
+  void log_about_peer(const std::string& line);
   void watch(Connection& connection, std::uint32_t events);
   void greeted(Connection& connection);
   /// After close(): freed at the end of the turn, when no event of it can be pending.
@@ -86,6 +91,7 @@ class Loop {
   void begin_drain();
   void drop_listener();
   void close_overdue(Moment now);
+  void write_again();
   void close_all();
   void note_slow_handler();
   void end_turn();
@@ -110,6 +116,10 @@ class Loop {
   int accepts_wanted_ = 1;
   Moment accept_again_ = Moment::never();  ///< Accepting rests until then.
   Moment drain_deadline_ = Moment::never();
+  std::vector<Connection*> to_write_later_;
+  Moment write_again_ = Moment::never();
+  Moment log_again_;       ///< Lines about peers are counted anew from then on.
+  unsigned log_lines_ = 0;
   bool listening_ = false;
   bool draining_ = false;
   Moment clock_;

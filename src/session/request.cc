@@ -47,7 +47,7 @@ void fail_with(RequestState& request, wire::Reason reason, std::int32_t code,
   post(request, std::move(answer));
 }
 
-Result<std::vector<Descriptor>> duplicates(std::span<const Descriptor> descriptors) {
+[[gnu::noinline]] Result<std::vector<Descriptor>> duplicates(std::span<const Descriptor> descriptors) {
   std::vector<Descriptor> copies;
   for (const Descriptor& descriptor : descriptors) {
     auto copy = descriptor.duplicate();
@@ -62,19 +62,16 @@ std::unexpected<Failure> answered_before() {
 }
 
 /// What is wrong with an answer of that size, for the handler; the caller gets the same words.
-std::optional<Failure> misfit(const RequestState& request, std::size_t bytes,
-                              std::size_t descriptors) {
+[[gnu::cold, gnu::noinline]] Failure misfit(const RequestState& request, std::size_t bytes,
+                                            std::size_t descriptors) {
   if (bytes > request.reply_bytes_max) {
     return Failure(Cause::too_large, "an answer of " + std::to_string(bytes) +
                                          " bytes; the caller takes " +
                                          std::to_string(request.reply_bytes_max));
   }
-  if (descriptors > request.reply_descriptors_max) {
-    return Failure(Cause::unsupported, "an answer with " + std::to_string(descriptors) +
-                                           " descriptors; the caller takes " +
-                                           std::to_string(request.reply_descriptors_max));
-  }
-  return std::nullopt;
+  return Failure(Cause::unsupported, "an answer with " + std::to_string(descriptors) +
+                                         " descriptors; the caller takes " +
+                                         std::to_string(request.reply_descriptors_max));
 }
 
 }  // namespace
@@ -128,9 +125,11 @@ Result<void> Request::reply(std::span<const std::byte> payload,
   if (!copies) return std::unexpected(std::move(copies.error()));
   request.answered = true;
   if (request.one_way) return {};
-  if (auto wrong = misfit(request, payload.size(), descriptors.size())) {
-    fail_with(request, wire::Reason::reply_lost, 0, wrong->detail());
-    return std::unexpected(std::move(*wrong));
+  if (payload.size() > request.reply_bytes_max ||
+      descriptors.size() > request.reply_descriptors_max) {
+    Failure wrong = misfit(request, payload.size(), descriptors.size());
+    fail_with(request, wire::Reason::reply_lost, 0, wrong.detail());
+    return std::unexpected(std::move(wrong));
   }
   if (Loop* const loop = own_loop(request)) {
     if (request.connection != nullptr) {

@@ -1,7 +1,6 @@
-#include <unistd.h>
-
 #include <string>
 
+#include "os/user.h"
 #include "session/service.h"
 
 namespace tincan::session {
@@ -42,7 +41,7 @@ void stats(const Service& service, Request& request) {
 /// Only who could kill the server anyway may take its place: its own user, and root.
 void take_over(Service& service, Request& request) {
   const auto uid = request.peer().uid();
-  const bool trusted = uid && (*uid == 0 || *uid == geteuid()) && !request.peer().inherited();
+  const bool trusted = uid && (*uid == 0 || *uid == os::own_uid()) && !request.peer().inherited();
   if (!service.options.take_over || !trusted) {
     request.fail("this server lets nobody take over");
     return;

@@ -1,9 +1,8 @@
-#include <poll.h>
-
 #include <utility>
 
 #include "base/check.h"
 #include "os/clock.h"
+#include "os/poller.h"
 #include "os/process.h"
 #include "path/claim.h"
 #include "path/peer.h"
@@ -108,7 +107,6 @@ Server::~Server() {
   // As Client's: in a forked child nothing of the parent's may be touched.
   if (state_ && state_->service->is_forked()) parents_state = state_.release();
 }
-
 
 void Server::on(std::string_view method, Handler handler, AllowList allow) {
   TINCAN_CHECK(!method.starts_with("tincan."));  // those names are ours

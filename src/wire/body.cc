@@ -1,5 +1,7 @@
 #include "wire/body.h"
 
+#include "base/check.h"
+
 namespace tincan::wire {
 
 namespace {
@@ -22,6 +24,41 @@ constexpr std::uint8_t idempotent = 5;
 constexpr std::uint8_t trace = 6;
 constexpr std::uint8_t payload_bytes = 7;
 }  // namespace prologue_tag
+
+/// Collects a prologue, whose size is bounded, so that it is appended in one piece.
+class PrologueWriter {
+ public:
+  template <class T>
+  void value(const T& value) {
+    std::memcpy(bytes_ + size_, &value, sizeof value);
+    size_ += sizeof value;
+  }
+  void field(std::uint8_t tag, std::string_view value) {
+    this->value(tag);
+    this->value(static_cast<std::uint8_t>(value.size()));
+    std::memcpy(bytes_ + size_, value.data(), value.size());
+    size_ += value.size();
+  }
+  template <class T>
+    requires std::is_integral_v<T>
+  void field(std::uint8_t tag, T value) {
+    this->value(tag);
+    this->value(std::uint8_t{sizeof value});
+    this->value(value);
+  }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  void append_to(std::vector<std::byte>& out) {
+    const auto fields_bytes = static_cast<std::uint16_t>(size_ - sizeof(std::uint16_t));
+    std::memcpy(bytes_, &fields_bytes, sizeof fields_bytes);
+    out.insert(out.end(), bytes_, bytes_ + size_);
+  }
+
+ private:
+  std::size_t size_ = sizeof(std::uint16_t);  ///< The length of the fields comes first.
+  /// Room for that length and every field at its longest.
+  std::byte bytes_[2 + (2 + limits::method_bytes_max) + 4 + 10 + 6 + 2 +
+                   (2 + sizeof(TraceContext)) + 10];
+};
 
 /// Writes the header of a frame whose body was appended from `start` + the header's size on.
 void finish_frame(std::vector<std::byte>& out, std::size_t start, Kind kind, std::uint64_t id) {
@@ -103,15 +140,14 @@ std::optional<Hello> decode_hello(std::span<const std::byte> body) {
 }
 
 PrologueLayout encode_prologue(const Prologue& prologue, std::vector<std::byte>& out) {
-  Writer writer(out);
+  TINCAN_CHECK(prologue.method.size() <= limits::method_bytes_max);
+  PrologueWriter writer;
   PrologueLayout layout;
-  const std::size_t start = out.size();
-  writer.value(std::uint16_t{0});
   if (!prologue.method.empty()) writer.field(prologue_tag::method, prologue.method);
   if (prologue.method_number) writer.field(prologue_tag::method_number, *prologue.method_number);
   if (prologue.deadline) {
     writer.field(prologue_tag::deadline, *prologue.deadline);
-    layout.deadline = out.size() - start - sizeof(std::int64_t);
+    layout.deadline = writer.size() - sizeof(std::int64_t);
   }
   if (prologue.cpu) writer.field(prologue_tag::cpu, *prologue.cpu);
   if (prologue.idempotent) writer.field(prologue_tag::idempotent, std::string_view());
@@ -121,9 +157,8 @@ PrologueLayout encode_prologue(const Prologue& prologue, std::vector<std::byte>&
                                   sizeof prologue.trace->bytes));
   }
   if (prologue.payload_bytes) writer.field(prologue_tag::payload_bytes, *prologue.payload_bytes);
-  layout.bytes = out.size() - start;
-  const auto fields_bytes = static_cast<std::uint16_t>(layout.bytes - sizeof(std::uint16_t));
-  std::memcpy(out.data() + start, &fields_bytes, sizeof fields_bytes);
+  layout.bytes = writer.size();
+  writer.append_to(out);
   return layout;
 }
 
