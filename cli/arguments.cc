@@ -49,7 +49,7 @@ CLI::App* add_command(CLI::App& tool, const std::string& name, const std::string
   CLI::App* const app = tool.add_subcommand(name, description);
   app->set_version_flag("--version", "tincan " TINCAN_VERSION, "Print the version and exit");
   app->add_flag("--json", json, "Print results and failures as JSON");
-  app->footer("\n" + exit_codes_text());
+  app->footer(exit_codes_text());
   return app;
 }
 

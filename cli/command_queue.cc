@@ -18,9 +18,12 @@ void CommandQueue::add(tincan::Request request) {
 }
 
 void CommandQueue::start_next() {
-  while (running_.size() < running_max_ && !waiting_.empty()) {
-    tincan::Request request = std::move(waiting_.front());
-    waiting_.pop_front();
+  while (running_.size() < running_max_) {
+    const auto next = std::ranges::find_if(
+        waiting_, [](const tincan::Request& request) { return !request.abandoned(); });
+    if (next == waiting_.end()) return;
+    tincan::Request request = std::move(*next);
+    waiting_.erase(next);
     waiting_bytes_ -= request.payload().size();
     auto started = RunningCommand::start(std::move(request), program_);
     if (started) running_.push_back(std::move(started));
@@ -32,7 +35,7 @@ void CommandQueue::process() {
   // Whose caller has gone waits no longer: it would keep memory that no quota of a connection
   // counts any more.
   std::erase_if(waiting_, [this](const tincan::Request& request) {
-    const bool gone = !request.one_way() && request.abandoned();
+    const bool gone = nobody_waits(request);
     if (gone) waiting_bytes_ -= request.payload().size();
     return gone;
   });

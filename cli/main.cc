@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +25,17 @@ std::vector<std::string> take_program(std::vector<std::string>& words) {
   return program;
 }
 
+/// Of the first word, about which CLI11 has little to say.
+std::optional<std::string> what_is_wrong(CLI::App& tool, const std::vector<std::string>& words) {
+  if (!words.empty() && words.front().starts_with('-')) return std::nullopt;
+  std::vector<std::string> names;
+  for (const CLI::App* command : tool.get_subcommands({})) names.push_back(command->get_name());
+  if (!words.empty() && std::ranges::find(names, words.front()) != names.end()) return std::nullopt;
+  return fmt::format("{} (commands: {})",
+                     words.empty() ? "a command is missing" : "no command " + words.front(),
+                     fmt::join(names, ", "));
+}
+
 ExitCode usage_error(const CLI::App& tool, const CLI::ParseError& error) {
   complain(error.what());
   std::string command = "tincan";
@@ -35,11 +48,15 @@ ExitCode run(std::vector<std::string> words) {
   CLI::App tool{"Messages between programs on one Linux machine; a file name is the address",
                 "tincan"};
   tool.set_version_flag("--version", "tincan " TINCAN_VERSION, "Print the version and exit");
-  tool.require_subcommand(1);
-  tool.footer("\n" + exit_codes_text() + "\n\nSee also: man tincan, tincan COMMAND --help");
+  tool.footer(exit_codes_text() + "\n\nSee also: man tincan, tincan COMMAND --help");
   auto program = take_program(words);
   const Command commands[] = {add_serve(tool, std::move(program)), add_call(tool), add_ping(tool),
                               add_bytes(tool)};
+  if (const auto wrong = what_is_wrong(tool, words)) {
+    complain(*wrong);
+    remark("Try: tincan --help");
+    return ExitCode::usage;
+  }
   try {
     std::ranges::reverse(words);  // what CLI11 asks for
     tool.parse(std::move(words));

@@ -11,7 +11,7 @@
 
 namespace cli {
 
-void notify_manager(std::string_view state) {
+void notify_systemd(std::string_view state) {
   const char* const variable = ::getenv("NOTIFY_SOCKET");
   const std::string_view name = variable == nullptr ? "" : variable;
   sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};

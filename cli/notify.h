@@ -6,6 +6,6 @@ namespace cli {
 
 /// Tells the service manager that started us, if one did: sd_notify(3) without libsystemd.
 /// A failure is nobody's business but the manager's, which notices.
-void notify_manager(std::string_view state);
+void notify_systemd(std::string_view state);
 
 }  // namespace cli

@@ -140,7 +140,7 @@ Command add_ping(CLI::App& tool) {
       ->required();
   app->add_option("-c,--count", arguments->count, "End after so many calls (default: on Ctrl-C)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(std::uint64_t{1}, UINT64_MAX).description(""));
   add_size(*app, "-s,--size", arguments->size, tincan::limits::payload_bytes_max,
            "What to send (default 56)");
   add_interval(*app, arguments->interval);

@@ -24,6 +24,9 @@ namespace cli {
 
 namespace {
 
+/// From a deadline until its caller has surely stopped waiting.
+constexpr auto last_word = 10 * tincan::limits::verdict_grace;
+
 /// Every variable that is ours to set, or that speaks to this process and not to its children.
 constexpr std::string_view own_variables[] = {
     "TINCAN_METHOD=", "TINCAN_UID=", "TINCAN_GID=",     "TINCAN_PID=",
@@ -133,6 +136,13 @@ std::string how_it_ended(const std::string& name, int code, int status) {
 
 }  // namespace
 
+bool nobody_waits(const tincan::Request& request) {
+  if (request.one_way() || !request.abandoned()) return false;
+  const auto deadline = request.deadline();
+  const auto now = RunningCommand::Clock::now();
+  return !deadline || now < *deadline || now >= *deadline + last_word;
+}
+
 std::unique_ptr<RunningCommand> RunningCommand::start(tincan::Request request,
                                                       const std::vector<std::string>& program) {
   std::unique_ptr<RunningCommand> command(new RunningCommand(std::move(request), program.front()));
@@ -179,7 +189,9 @@ void RunningCommand::add_to(std::vector<pollfd>& polled) const {
 
 std::optional<RunningCommand::Clock::time_point> RunningCommand::deadline() const {
   if (given_up_) return kill_at_;
-  return request_.one_way() ? std::nullopt : request_.deadline();
+  const auto deadline = request_.deadline();
+  if (request_.one_way() || !deadline) return std::nullopt;
+  return *deadline + last_word;
 }
 
 void RunningCommand::signal_group(int signal) const { ::kill(-pid_, signal); }
@@ -196,8 +208,7 @@ void RunningCommand::read_outputs() {
 }
 
 void RunningCommand::end_what_nobody_waits_for() {
-  // Of a one-way call nobody ever waits for an answer; it is run to its end.
-  if (!given_up_ && !request_.one_way() && request_.abandoned()) {
+  if (!given_up_ && nobody_waits(request_)) {
     given_up_ = true;
     kill_at_ = Clock::now() + kill_grace;
     signal_group(SIGTERM);

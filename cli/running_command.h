@@ -14,6 +14,13 @@
 
 namespace cli {
 
+/// True when `request` may be given up: its caller has gone, or its deadline is long enough past.
+///
+/// A caller whose deadline has just passed still waits for the server's word
+/// (limits::verdict_grace). A request that is dropped meanwhile would end as a declared error, and
+/// not as what it is. Of a one-way call nobody ever waits for an answer; it is run to its end.
+[[nodiscard]] bool nobody_waits(const tincan::Request& request);
+
 /// A program that answers one request: the payload is its stdin, its stdout the reply.
 ///
 /// It runs in a process group of its own, which ends with its caller's interest: SIGTERM when the

@@ -140,7 +140,7 @@ class ServeLoop {
   void take_stop() {
     take_signal(signals_);
     hurried_ = std::exchange(stopping_, true);
-    notify_manager("STOPPING=1");
+    notify_systemd("STOPPING=1");
     server_.stop();
   }
 
@@ -188,7 +188,7 @@ ExitCode serve(const ServeArguments& arguments, const tincan::Address& address) 
     const ExitCode printed = print(ready_line(address, arguments.json));
     if (printed != ExitCode::success) return printed;
   }
-  notify_manager("READY=1");
+  notify_systemd("READY=1");
   ServeLoop(*server, commands, std::move(signals)).run();
   return silent ? ExitCode::success : print(drained_line(*server, arguments.json));
 }
@@ -226,6 +226,15 @@ std::optional<std::string> what_is_wrong(const ServeArguments& arguments) {
   return std::nullopt;
 }
 
+/// CLI11 does not know what stands after "--".
+class ServeFormatter : public CLI::Formatter {
+ public:
+  [[nodiscard]] std::string make_usage(const CLI::App* /*app*/,
+                                       std::string /*name*/) const override {
+    return "Usage: tincan serve [OPTIONS] PATH (--echo | -- COMMAND [ARG...])\n";
+  }
+};
+
 ExitCode run(const ServeArguments& arguments) {
   if (const auto wrong = what_is_wrong(arguments)) {
     complain(*wrong);
@@ -243,9 +252,8 @@ Command add_serve(CLI::App& tool, std::vector<std::string> program) {
   const auto arguments = std::make_shared<ServeArguments>();
   arguments->program = std::move(program);
   CLI::App* const app = add_command(
-      tool, "serve",
-      "Serve calls with a command: tincan serve [OPTIONS] PATH (--echo | -- COMMAND ARG...)",
-      arguments->json);
+      tool, "serve", "Let a command answer calls: payload in, reply out", arguments->json);
+  app->formatter(std::make_shared<ServeFormatter>());
   app->add_option("PATH", arguments->address, "Where to listen, such as ./app.sock")->required();
   app->add_flag("--echo", arguments->echo, "Answer each call with what it sent");
   arguments->listening.add_to(*app);
@@ -257,7 +265,7 @@ Command add_serve(CLI::App& tool, std::vector<std::string> program) {
   app->add_option("--max-running", arguments->running_max,
                   "Commands at once; more calls wait (default 32)")
       ->type_name("N")
-      ->check(CLI::Range(1, 4096));
+      ->check(CLI::Range(1, 4096).description(""));
   add_duration(*app, "--drain", arguments->drain,
                "On SIGTERM, how long calls under way may take (default 5s)");
   return {app, [arguments] { return run(*arguments); }};

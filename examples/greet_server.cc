@@ -12,9 +12,8 @@ tincan::Server* running = nullptr;
 
 int main(int count, char** arguments) {
   auto server = tincan::or_exit(tincan::Server::listen(count > 1 ? arguments[1] : "./hello.sock"));
-  server.on("greet", [](tincan::Request request) {
-    request.reply("hello " + std::string(request.text()));
-  });
+  server.on("greet",
+            [](tincan::Request request) { request.reply("hello " + std::string(request.text())); });
 
   // stop() may be called from a signal handler: calls under way are answered, then run() returns.
   running = &server;

@@ -15,8 +15,8 @@ namespace tincan {
 ///     unix:/run/app.sock            the same
 ///     unix-abstract:name            no file and so no permissions: servers need an allow-list
 ///     fd:3                          an inherited listener or connection (SO_ACCEPTCONN tells)
-///     systemd:  systemd:name        socket activation, sd_listen_fds(3): LISTEN_FDS, LISTEN_FDNAMES
-///     exec:program args             a child process over a socketpair; words are split at spaces
+///     systemd:  systemd:name        socket activation, sd_listen_fds(3); by LISTEN_FDNAMES
+///     exec:program args             a child process over a socketpair; words split at spaces
 ///
 /// A scheme is lower-case letters, digits, '+', '-', '.' and a colon; a file whose name looks like
 /// one is written as "./fd:3". Paths of up to `limits::path_bytes_max` bytes work; nothing is ever

@@ -22,7 +22,8 @@ class PayloadBlock;
 
 /// What a handler answered.
 ///
-/// Its memory is recycled by the client when the reply is destroyed; a reply may outlive the client.
+/// Its memory is recycled by the client when the reply is destroyed; a reply may outlive the
+/// client.
 class Reply {
  public:
   Reply() = default;
@@ -51,8 +52,8 @@ class Reply {
 /// next call connects again. A call is sent a second time only if it was *not sent*, or *unknown*
 /// and marked idempotent, and only within its deadline.
 ///
-/// After fork() the child's copy is dead: its calls fail as `forked`, and the parent's connection is
-/// not disturbed.
+/// After fork() the child's copy is dead: its calls fail as `forked`, and the parent's connection
+/// is not disturbed.
 class Client {
  public:
   /// Connects, checks who the server is, and waits for its HELLO.
@@ -109,7 +110,8 @@ class Client {
   /// Errors: `usage`, `too_large`: found at once, and then there will be no completion.
   [[nodiscard]] Result<std::uint64_t> submit(std::string_view method,
                                              std::span<const std::byte> payload,
-                                             Completion completion, const CallOptions& options = {});
+                                             Completion completion,
+                                             const CallOptions& options = {});
   /// Gives a submitted call up; it completes as `cancelled`. Nothing happens when it has completed.
   void cancel(std::uint64_t call);
   /// One epoll descriptor for the client's life, made at the first use.

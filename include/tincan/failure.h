@@ -10,7 +10,8 @@
 
 namespace tincan {
 
-/// What a failed operation may have done at the other side. (A reply is the fourth way a call ends.)
+/// What a failed operation may have done at the other side. (A reply is the fourth way a call
+/// ends.)
 enum class Outcome : std::uint8_t {
   not_sent,  ///< The server cannot have run the call: retrying is safe.
   declared,  ///< The handler ran and answered with an error of its own.
@@ -19,14 +20,14 @@ enum class Outcome : std::uint8_t {
 
 /// Why an operation failed. Each says what to do about it.
 enum class Cause : std::uint8_t {
-  deadline,     ///< The time given ran out. Retry with more time, or look at what holds the server up.
+  deadline,     ///< The time given ran out. Retry with more, or look at what holds the server up.
   refused,      ///< A rule of the server (or our check of it) says no. The detail names the rule.
   no_server,    ///< Nobody listens there. Start the server, or check the path.
   not_tincan,   ///< Somebody accepted us and does not speak tincan. Use the bytes level for those.
   closed,       ///< The peer ended the connection, or died.
   draining,     ///< The server is stopping and takes no new calls. Retry: its successor answers.
   too_large,    ///< A payload exceeds a limit; the detail names both sizes.
-  exhausted,    ///< A count is used up: calls in flight, connections, descriptors, memory. Retry later.
+  exhausted,    ///< A count is used up: calls, connections, descriptors, memory. Retry later.
   no_method,    ///< The server has no such method; the detail lists those it has.
   declared,     ///< The handler answered with an error; the detail is its message.
   cancelled,    ///< The caller gave the call up.

@@ -46,26 +46,26 @@ struct ListenOptions {
 
 /// How a server treats its clients.
 struct ServerOptions {
-  mode_t mode = 0600;                                  ///< As ListenOptions::mode.
-  std::optional<std::string> group = {};               ///< As ListenOptions::group.
-  AllowList allow = {};                                ///< As ListenOptions::allow.
-  int backlog = limits::backlog;                       ///< As ListenOptions::backlog.
-  bool take_over = false;                              ///< As ListenOptions::take_over.
-  bool abstract = false;                               ///< As ListenOptions::abstract.
+  mode_t mode = 0600;                     ///< As ListenOptions::mode.
+  std::optional<std::string> group = {};  ///< As ListenOptions::group.
+  AllowList allow = {};                   ///< As ListenOptions::allow.
+  int backlog = limits::backlog;          ///< As ListenOptions::backlog.
+  bool take_over = false;                 ///< As ListenOptions::take_over.
+  bool abstract = false;                  ///< As ListenOptions::abstract.
 
-  std::uint64_t payload_bytes_max = limits::payload_bytes_max;       ///< The largest request.
-  std::uint32_t calls_in_flight_max = limits::calls_in_flight_max;   ///< Unanswered, a connection.
-  std::uint64_t incoming_bytes_max = limits::incoming_bytes_max;     ///< Requests held, a connection.
-  std::uint64_t outgoing_bytes_max = limits::outgoing_bytes_max;     ///< Replies unread, a connection.
+  std::uint64_t payload_bytes_max = limits::payload_bytes_max;      ///< The largest request.
+  std::uint32_t calls_in_flight_max = limits::calls_in_flight_max;  ///< Unanswered, a connection.
+  std::uint64_t incoming_bytes_max = limits::incoming_bytes_max;  ///< Requests held, a connection.
+  std::uint64_t outgoing_bytes_max = limits::outgoing_bytes_max;  ///< Replies unread, a connection.
   /// Descriptors accepted with one request, 0 … limits::message_descriptors_max. 0: not accepted.
   std::uint32_t descriptors_max = 0;
   /// Descriptors of requests not finished yet, a connection; beyond it calls are `exhausted`.
   std::uint32_t descriptors_held_max = limits::descriptors_held_max;
-  std::uint32_t connections_max = limits::connections_max;                   ///< In all.
-  std::uint32_t connections_per_uid_max = limits::connections_per_uid_max;   ///< Of one uid.
-  std::chrono::milliseconds handshake_deadline = limits::handshake_deadline; ///< accept → HELLO.
-  std::chrono::milliseconds drain_deadline = limits::drain_deadline;         ///< stop() → end.
-  std::chrono::milliseconds slow_handler = limits::slow_handler;             ///< Named in the log.
+  std::uint32_t connections_max = limits::connections_max;                    ///< In all.
+  std::uint32_t connections_per_uid_max = limits::connections_per_uid_max;    ///< Of one uid.
+  std::chrono::milliseconds handshake_deadline = limits::handshake_deadline;  ///< accept → HELLO.
+  std::chrono::milliseconds drain_deadline = limits::drain_deadline;          ///< stop() → end.
+  std::chrono::milliseconds slow_handler = limits::slow_handler;              ///< Named in the log.
   /// Receives one line for what an operator should know: refusals, breaches, slow handlers, lack of
   /// descriptors. Called on the loop; must not block. Empty: nothing is said.
   std::function<void(std::string_view)> log = {};

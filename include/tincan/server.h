@@ -52,7 +52,8 @@ class Request {
   /// Errors: `answered` (a second answer does nothing) · `too_large` (the caller gets a declared
   /// error instead) · `unsupported` (descriptors the caller does not accept: likewise). An answer
   /// that cannot be delivered any more is no error; it is counted (`Server::Counts`).
-  Result<void> reply(std::span<const std::byte> payload, std::span<const Descriptor> descriptors = {});
+  Result<void> reply(std::span<const std::byte> payload,
+                     std::span<const Descriptor> descriptors = {});
   Result<void> reply(std::string_view text = {}) { return reply(bytes_of(text)); }
   /// Answers with an error of the application's own: `message` for people, `code` for programs.
   Result<void> fail(std::string_view message, std::int32_t code = 0);

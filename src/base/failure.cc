@@ -134,8 +134,8 @@ std::string prefix(const Failure& failure, bool of_call) {
   if (failure.cause() == Cause::refused) return "refused: ";
   if (failure.outcome() == Outcome::declared) return "declared: ";
   if (failure.outcome() == Outcome::unknown) return "unknown: ";
-  const bool tells = never_reached_a_server(failure.cause()) ||
-                     (of_call && !speaks_for_itself(failure.cause()));
+  const bool tells =
+      never_reached_a_server(failure.cause()) || (of_call && !speaks_for_itself(failure.cause()));
   return tells ? "not sent: " : "";
 }
 

@@ -31,7 +31,8 @@ class PayloadBlock {
 /// Recycles payload blocks, so that a steady flow of calls allocates nothing.
 ///
 /// It lives as long as somebody holds it or one of its blocks: a reply may outlive its client.
-/// Threads: any. What it keeps is bounded: blocks of up to `block_bytes_max`, `kept_bytes_max` in all.
+/// Threads: any. What it keeps is bounded: blocks of up to `block_bytes_max`, `kept_bytes_max` in
+/// all.
 class PayloadPool {
  public:
   /// Chosen: the size of a fragment, so that whatever came in one frame is recycled.

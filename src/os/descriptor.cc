@@ -24,10 +24,9 @@ Result<Descriptor> Descriptor::duplicate() const {
   const int copy = error != 0 ? -1 : ::fcntl(number_, F_DUPFD_CLOEXEC, 0);
   if (copy >= 0) return Descriptor(copy);
   const int cause = error != 0 ? error : errno;
-  return std::unexpected(Failure(cause == EMFILE ? Cause::exhausted : Cause::usage,
-                                 "descriptor " + std::to_string(number_) + ": " +
-                                     std::strerror(cause),
-                                 cause));
+  return std::unexpected(
+      Failure(cause == EMFILE ? Cause::exhausted : Cause::usage,
+              "descriptor " + std::to_string(number_) + ": " + std::strerror(cause), cause));
 }
 
 }  // namespace tincan

@@ -9,9 +9,44 @@
 namespace tincan::os {
 
 enum class Call : std::uint8_t {
-  accept, access, bind, chmod, chown, clock, clone, close, connect, dup, epoll_create, epoll_ctl,
-  epoll_wait, eventfd, fcntl, fstat, futex, getsockopt, listen, lock, open, pidfd, pipe, poll, read, readlink,
-  recv, rename, send, setsockopt, shutdown, socket, socketpair, stat, truncate, unlink, wait, write,
+  accept,
+  access,
+  bind,
+  chmod,
+  chown,
+  clock,
+  clone,
+  close,
+  connect,
+  dup,
+  epoll_create,
+  epoll_ctl,
+  epoll_wait,
+  eventfd,
+  fcntl,
+  fstat,
+  futex,
+  getsockopt,
+  listen,
+  lock,
+  open,
+  pidfd,
+  pipe,
+  poll,
+  read,
+  readlink,
+  recv,
+  rename,
+  send,
+  setsockopt,
+  shutdown,
+  socket,
+  socketpair,
+  stat,
+  truncate,
+  unlink,
+  wait,
+  write,
   count_,
 };
 
@@ -21,8 +56,8 @@ enum class Call : std::uint8_t {
 class Seam {
  public:
   virtual ~Seam() = default;
-  /// Returns 0 to let the call happen, or the errno it fails with. `length`, when given, is how many
-  /// bytes would be read or written; it may be made smaller, not zero.
+  /// Returns 0 to let the call happen, or the errno it fails with. `length`, when given, is how
+  /// many bytes would be read or written; it may be made smaller, not zero.
   virtual int before(Call call, std::size_t* length) = 0;
 };
 

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "tincan/descriptor.h"
 #include "os/file.h"
+#include "tincan/descriptor.h"
 #include "tincan/failure.h"
 
 /// Who can put things into a directory, or take them out: the ground that a socket's name stands

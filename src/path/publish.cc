@@ -1,14 +1,15 @@
 #include <cstring>
 
-#include "os/socket.h"
 #include "os/file.h"
+#include "os/socket.h"
 #include "os/socket_diag.h"
 #include "os/user.h"
 #include "path/occupant.h"
 #include "path/path_socket.h"
 #include "path/socket_name.h"
 
-// How a path changes hands. The order is what makes it safe: docs/decisions/0009-claim-of-a-path.md.
+// How a path changes hands. The order is what makes it safe:
+// docs/decisions/0009-claim-of-a-path.md.
 
 namespace tincan::path {
 

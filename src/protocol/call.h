@@ -23,8 +23,8 @@ struct Answer {
 /// stack, and must stay where it is meanwhile.
 class OutgoingCall {
  public:
-  std::string_view method;             ///< Borrowed until the call ends.
-  std::span<const std::byte> payload;  ///< Borrowed until the call ends.
+  std::string_view method;              ///< Borrowed until the call ends.
+  std::span<const std::byte> payload;   ///< Borrowed until the call ends.
   std::vector<Descriptor> descriptors;  ///< Taken by start().
   Moment deadline = Moment::never();
   bool idempotent = false;
@@ -39,11 +39,11 @@ class OutgoingCall {
   friend class CallQueue;
 
   enum class Stage : std::uint8_t {
-    idle,     ///< The session does not know it.
-    queued,   ///< Waits for a slot or for room; nothing of it is on the stream.
-    partly,   ///< Its first fragments are on the stream.
-    whole,    ///< Its last byte is on the stream, at `end_`; perhaps not written yet.
-    given_up, ///< As `whole`, and the server has been told that nobody waits.
+    idle,      ///< The session does not know it.
+    queued,    ///< Waits for a slot or for room; nothing of it is on the stream.
+    partly,    ///< Its first fragments are on the stream.
+    whole,     ///< Its last byte is on the stream, at `end_`; perhaps not written yet.
+    given_up,  ///< As `whole`, and the server has been told that nobody waits.
   };
 
   Stage stage_ = Stage::idle;
@@ -81,7 +81,7 @@ class CallQueue {
 /// A call of the peer's that has arrived whole.
 struct IncomingCall {
   std::uint64_t id = 0;
-  std::string_view method;  ///< Borrowed until on_call returns.
+  std::string_view method;            ///< Borrowed until on_call returns.
   Moment deadline = Moment::never();  ///< On our clock.
   bool idempotent = false;
   bool one_way = false;

@@ -38,11 +38,12 @@ void Session::end(const Failure& why) {
     if (message.call->one_way) finish(*message.call, std::unexpected(not_sent));
   }
   fragments_.clear();
+  fragments_bytes_ = 0;
   for (OutgoingSlot& slot : outgoing_) {
     OutgoingCall* const call = std::exchange(slot.call, nullptr);
     if (call == nullptr) continue;
-    const bool written = call->stage_ != OutgoingCall::Stage::partly &&
-                         call->end_ <= outbox_.written();
+    const bool written =
+        call->stage_ != OutgoingCall::Stage::partly && call->end_ <= outbox_.written();
     finish(*call, std::unexpected(written ? unknown : not_sent));
   }
 }
@@ -52,18 +53,30 @@ Failure failure_of(const wire::Error& error) {
     return Failure(outcome, cause, std::string(error.text)).with_code(error.code);
   };
   switch (error.reason) {
-    case wire::Reason::declared: return make(Outcome::declared, Cause::declared);
-    case wire::Reason::dropped: return make(Outcome::declared, Cause::declared);
-    case wire::Reason::threw: return make(Outcome::declared, Cause::declared);
-    case wire::Reason::no_method: return make(Outcome::not_sent, Cause::no_method);
-    case wire::Reason::refused: return make(Outcome::not_sent, Cause::refused);
-    case wire::Reason::expired: return make(Outcome::not_sent, Cause::deadline);
-    case wire::Reason::cancelled: return make(Outcome::not_sent, Cause::cancelled);
-    case wire::Reason::exhausted: return make(Outcome::not_sent, Cause::exhausted);
-    case wire::Reason::too_large: return make(Outcome::not_sent, Cause::too_large);
-    case wire::Reason::draining: return make(Outcome::not_sent, Cause::draining);
-    case wire::Reason::breach: return make(Outcome::unknown, Cause::breach);
-    case wire::Reason::reply_lost: return make(Outcome::declared, Cause::too_large);
+    case wire::Reason::declared:
+      return make(Outcome::declared, Cause::declared);
+    case wire::Reason::dropped:
+      return make(Outcome::declared, Cause::declared);
+    case wire::Reason::threw:
+      return make(Outcome::declared, Cause::declared);
+    case wire::Reason::no_method:
+      return make(Outcome::not_sent, Cause::no_method);
+    case wire::Reason::refused:
+      return make(Outcome::not_sent, Cause::refused);
+    case wire::Reason::expired:
+      return make(Outcome::not_sent, Cause::deadline);
+    case wire::Reason::cancelled:
+      return make(Outcome::not_sent, Cause::cancelled);
+    case wire::Reason::exhausted:
+      return make(Outcome::not_sent, Cause::exhausted);
+    case wire::Reason::too_large:
+      return make(Outcome::not_sent, Cause::too_large);
+    case wire::Reason::draining:
+      return make(Outcome::not_sent, Cause::draining);
+    case wire::Reason::breach:
+      return make(Outcome::unknown, Cause::breach);
+    case wire::Reason::reply_lost:
+      return make(Outcome::declared, Cause::too_large);
   }
   return make(Outcome::unknown, Cause::breach);
 }

@@ -197,7 +197,7 @@ class Session {
   void encode_next_fragment(Fragments& message);
   void completed(OutgoingCall& call);
   [[nodiscard]] bool has_room() const;
-  [[nodiscard]] bool has_slot() const;
+  [[nodiscard]] bool may_begin(const OutgoingCall& call) const;
   std::uint16_t take_slot();
   void free_slot(OutgoingSlot& slot);
   void drop_fragments(std::uint64_t id);

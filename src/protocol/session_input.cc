@@ -22,10 +22,11 @@ constexpr std::int64_t same_clock_nanoseconds = 100'000'000;
   return std::unexpected(Failure(Cause::breach, std::move(what)));
 }
 
-/// What a stranger said instead of HELLO, made safe to print.
-std::unexpected<Failure> stranger(std::span<const std::byte> bytes) {
+/// What a stranger said instead of HELLO, made safe to print: `bytes`, after so many of the
+/// preamble.
+std::unexpected<Failure> stranger(std::size_t preamble_bytes, std::span<const std::byte> bytes) {
   static constexpr std::size_t shown_bytes_max = 16;
-  std::string said;
+  std::string said(wire::preamble.substr(0, preamble_bytes));
   for (const std::byte byte : bytes.first(std::min(bytes.size(), shown_bytes_max))) {
     const char character = static_cast<char>(byte);
     said += character >= ' ' && character <= '~' ? character : '.';
@@ -59,14 +60,16 @@ std::expected<std::size_t, Failure> Session::receive(std::span<const std::byte> 
   }
   // Descriptors come with the first byte of their frame, so at most one frame can still lack its
   // other bytes while its descriptors are here.
-  if (wants_input() && arrived_.size() > 1) return breach("descriptors that no frame announced");
+  if (arrived_.size() > 1 && wants_input()) return breach("descriptors that no frame announced");
   return offered - bytes.size();
 }
 
 Session::Verdict Session::take_preamble(std::span<const std::byte>& bytes) {
   const auto rest = std::as_bytes(std::span(wire::preamble)).subspan(preamble_bytes_);
   const std::size_t count = std::min(rest.size(), bytes.size());
-  if (!std::ranges::equal(bytes.first(count), rest.first(count))) return stranger(bytes);
+  if (!std::ranges::equal(bytes.first(count), rest.first(count))) {
+    return stranger(preamble_bytes_, bytes);
+  }
   preamble_bytes_ = static_cast<std::uint8_t>(preamble_bytes_ + count);
   bytes = bytes.subspan(count);
   return {};
@@ -81,21 +84,31 @@ Session::Verdict Session::dispatch(const wire::Frame& frame) {
   }
   if (!greeted_ && kind != Kind::hello) return breach("a frame before HELLO");
   switch (kind) {
-    case Kind::call: return take_call(frame);
-    case Kind::reply: return take_reply(frame);
-    case Kind::error: return take_error(frame);
-    case Kind::cancel: return take_cancel(frame);
-    case Kind::hello: return take_hello(frame);
-    case Kind::drain: return take_drain(frame);
-    case Kind::ping: wire::encode_bare(Kind::pong, frame.header.id, outbox_.bytes()); return {};
-    case Kind::pong: return {};
+    case Kind::call:
+      return take_call(frame);
+    case Kind::reply:
+      return take_reply(frame);
+    case Kind::error:
+      return take_error(frame);
+    case Kind::cancel:
+      return take_cancel(frame);
+    case Kind::hello:
+      return take_hello(frame);
+    case Kind::drain:
+      return take_drain(frame);
+    case Kind::ping:
+      wire::encode_bare(Kind::pong, frame.header.id, outbox_.bytes());
+      return {};
+    case Kind::pong:
+      return {};
     case Kind::push:
     case Kind::subscribe:
     case Kind::credit:
     case Kind::upgrade:
     case Kind::revoke:
     case Kind::handover:
-    case Kind::release: break;
+    case Kind::release:
+      break;
   }
   return breach(std::string(wire::name(kind)) + " without the ability for it");
 }
@@ -105,14 +118,16 @@ Session::Verdict Session::take_hello(const wire::Frame& frame) {
   const auto hello = wire::decode_hello(frame.body);
   if (!hello) return breach("malformed HELLO");
   if (hello->version_lowest > wire::version || hello->version_highest < wire::version) {
-    return std::unexpected(Failure(Cause::unsupported,
-                                   "it speaks protocol " + std::to_string(hello->version_lowest) +
-                                       " to " + std::to_string(hello->version_highest) +
-                                       ", we speak " + std::to_string(wire::version)));
+    return std::unexpected(
+        Failure(Cause::unsupported, "it speaks protocol " + std::to_string(hello->version_lowest) +
+                                        " to " + std::to_string(hello->version_highest) +
+                                        ", we speak " + std::to_string(wire::version)));
   }
   peer_ = *hello;
   peer_.calls_in_flight_max =
       std::min<std::uint32_t>(peer_.calls_in_flight_max, limits::calls_in_flight_ceiling);
+  peer_.descriptors_max =
+      std::min<std::uint32_t>(peer_.descriptors_max, limits::message_descriptors_max);
   std::int64_t shift;
   const bool overflows = __builtin_sub_overflow(hello->clock_offset_nanoseconds,
                                                 settings_.clock_offset_nanoseconds, &shift);
@@ -239,8 +254,10 @@ std::string Session::lack_of_room(const IncomingCall& call, std::uint64_t promis
 
 Session::Verdict Session::begin_partial(IncomingCall call, std::uint64_t promised_bytes,
                                         std::span<const std::byte> payload) {
-  // One-way calls have no slot that bounds how many can be begun at once.
-  if (partials_.size() > settings_.calls_in_flight_max) return breach("too many calls in pieces");
+  // Slots bound the calls in pieces, but one-way calls have none: as many are allowed besides.
+  if (partials_.size() >= 2 * std::size_t{settings_.calls_in_flight_max}) {
+    return breach("too many calls in pieces");
+  }
   auto partial = std::make_unique<Partial>();
   partial->method = call.method;
   partial->call = std::move(call);
@@ -304,7 +321,8 @@ void Session::deliver(IncomingCall call) {
   if (!call.deadline.is_never() && call.deadline <= events_.now()) {
     held_descriptors_ -= static_cast<std::uint32_t>(call.descriptors.size());
     events_.on_expired();
-    fail(call.id, {.reason = wire::Reason::expired, .text = "the deadline passed before it was run"});
+    fail(call.id,
+         {.reason = wire::Reason::expired, .text = "the deadline passed before it was run"});
     return;
   }
   held_bytes_ += call.payload.bytes().size();
@@ -401,7 +419,9 @@ Session::Verdict Session::take_drain(const wire::Frame& frame) {
     waiting_.remove(*call);
     finish(*call, std::unexpected(draining));
   }
-  const auto accepted = [&](std::uint64_t id) { return CallId::of(id).sequence <= frame.header.id; };
+  const auto accepted = [&](std::uint64_t id) {
+    return CallId::of(id).sequence <= frame.header.id;
+  };
   // One-way calls in pieces have no slot; those behind the count end here, the others go on.
   for (std::size_t i = 0; i < fragments_.size();) {
     OutgoingCall* const call = fragments_[i].call;
@@ -412,10 +432,15 @@ Session::Verdict Session::take_drain(const wire::Frame& frame) {
     drop_fragments(call->id_);
     finish(*call, std::unexpected(draining));
   }
-  while (OutgoingCall* const call = one_ways_.back()) {
-    if (accepted(call->id_)) break;
+  // They are in the order of their last bytes, which need not be that of their numbers.
+  for (OutgoingCall* call = one_ways_.front(); call != nullptr;) {
+    if (accepted(call->id_)) {
+      call = call->next_;
+      continue;
+    }
     one_ways_.remove(*call);
     finish(*call, std::unexpected(draining));
+    call = one_ways_.front();  // whoever heard of it may have changed the list
   }
   for (OutgoingSlot& slot : outgoing_) {
     if (slot.id == 0 || accepted(slot.id)) continue;

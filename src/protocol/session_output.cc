@@ -19,6 +19,10 @@ constexpr std::size_t room_bytes = 4 * limits::fragment_bytes_max;
 /// Above any prologue we write: a method's name, deadline, idempotency, the payload's size.
 constexpr std::size_t prologue_bytes_reserve = 2 + (2 + limits::method_bytes_max) + 10 + 2 + 10;
 
+constexpr bool fits_one_frame(std::size_t payload_bytes) {
+  return payload_bytes <= limits::fragment_bytes_max - prologue_bytes_reserve;
+}
+
 /// Words for something that exceeds a limit; apart from the calls that hardly ever need it, which
 /// are short without.
 [[gnu::cold, gnu::noinline]] std::string excess(const char* what, std::uint64_t count,
@@ -58,17 +62,16 @@ Result<void> Session::start(OutgoingCall& call) {
     return std::unexpected(Failure(Cause::draining, "the server is stopping"));
   }
   if (call.payload.size() > peer_.payload_bytes_max) {
-    return std::unexpected(Failure(Cause::too_large,
-                                   excess("a payload of ", call.payload.size(),
-                                          " bytes; the server takes ", peer_.payload_bytes_max)));
+    return std::unexpected(
+        Failure(Cause::too_large, excess("a payload of ", call.payload.size(),
+                                         " bytes; the server takes ", peer_.payload_bytes_max)));
   }
   if (call.descriptors.size() > peer_.descriptors_max) {
-    return std::unexpected(Failure(Cause::unsupported,
-                                   excess("", call.descriptors.size(),
-                                          " descriptors; the server takes ",
-                                          peer_.descriptors_max)));
+    return std::unexpected(Failure(
+        Cause::unsupported, excess("", call.descriptors.size(), " descriptors; the server takes ",
+                                   peer_.descriptors_max)));
   }
-  if (waiting_.empty() && has_room() && (call.one_way || has_slot())) {
+  if (waiting_.empty() && may_begin(call)) {
     begin(call);
   } else {
     call.stage_ = OutgoingCall::Stage::queued;
@@ -79,14 +82,18 @@ Result<void> Session::start(OutgoingCall& call) {
 
 void Session::begin_waiting_calls() {
   while (OutgoingCall* const call = waiting_.front()) {
-    if (!has_room() || !(call->one_way || has_slot())) return;
+    if (!may_begin(*call)) return;
     waiting_.remove(*call);
     begin(*call);
   }
 }
 
-bool Session::has_slot() const {
-  return used_slots_ < std::min(peer_.calls_in_flight_max, settings_.calls_in_flight_max);
+bool Session::may_begin(const OutgoingCall& call) const {
+  if (!has_room()) return false;
+  const std::size_t most = std::min(peer_.calls_in_flight_max, settings_.calls_in_flight_max);
+  if (!call.one_way) return used_slots_ < most;
+  // One-way calls have no slot that bounds how many are in pieces at once.
+  return fits_one_frame(call.payload.size()) || fragments_.size() < most;
 }
 
 std::uint16_t Session::take_slot() {
@@ -120,15 +127,15 @@ void Session::begin(OutgoingCall& call) {
   prologue.deadline = call.deadline.nanoseconds();
   prologue.idempotent = call.idempotent;
   const std::uint8_t flags = call.one_way ? wire::flag_one_way : 0;
-  encode_first({.body_bytes = 0, .kind = Kind::call, .flags = flags, .descriptors = 0,
-                .id = call.id_},
-               prologue, call.payload, std::move(call.descriptors), &call);
+  encode_first(
+      {.body_bytes = 0, .kind = Kind::call, .flags = flags, .descriptors = 0, .id = call.id_},
+      prologue, call.payload, std::move(call.descriptors), &call);
 }
 
 void Session::encode_first(wire::FrameHeader header, wire::Prologue& prologue,
-                           std::span<const std::byte> payload,
-                           std::vector<Descriptor> descriptors, OutgoingCall* call) {
-  const bool more = payload.size() > limits::fragment_bytes_max - prologue_bytes_reserve;
+                           std::span<const std::byte> payload, std::vector<Descriptor> descriptors,
+                           OutgoingCall* call) {
+  const bool more = !fits_one_frame(payload.size());
   if (more) prologue.payload_bytes = payload.size();
   header.descriptors = static_cast<std::uint16_t>(descriptors.size());
   if (more) header.flags |= wire::flag_more;
@@ -139,8 +146,7 @@ void Session::encode_first(wire::FrameHeader header, wire::Prologue& prologue,
   const std::size_t start = out.size();
   out.resize(start + sizeof header);
   const wire::PrologueLayout layout = wire::encode_prologue(prologue, out);
-  const std::size_t count =
-      std::min(payload.size(), limits::fragment_bytes_max - layout.bytes);
+  const std::size_t count = std::min(payload.size(), limits::fragment_bytes_max - layout.bytes);
   out.insert(out.end(), payload.begin(), payload.begin() + static_cast<std::ptrdiff_t>(count));
   header.body_bytes = static_cast<std::uint32_t>(layout.bytes + count);
   std::memcpy(out.data() + start, &header, sizeof header);
@@ -150,8 +156,11 @@ void Session::encode_first(wire::FrameHeader header, wire::Prologue& prologue,
     call->stage_ = OutgoingCall::Stage::partly;
   }
   if (more) {
-    fragments_.push_back({.kind = header.kind, .id = header.id, .call = call,
-                          .rest = payload.subspan(count), .owned = {}});
+    fragments_.push_back({.kind = header.kind,
+                          .id = header.id,
+                          .call = call,
+                          .rest = payload.subspan(count),
+                          .owned = {}});
     fragments_bytes_ += payload.size() - count;
   } else if (call != nullptr) {
     completed(*call);
@@ -187,7 +196,9 @@ void Session::encode_next_fragment(Fragments& message) {
   if (message.call != nullptr && message.call->one_way) flags |= wire::flag_one_way;
   wire::Writer writer(outbox_.bytes());
   writer.value(wire::FrameHeader{.body_bytes = static_cast<std::uint32_t>(count),
-                                 .kind = message.kind, .flags = flags, .descriptors = 0,
+                                 .kind = message.kind,
+                                 .flags = flags,
+                                 .descriptors = 0,
                                  .id = message.id});
   writer.bytes(message.rest.first(count));
   message.rest = message.rest.subspan(count);
@@ -195,8 +206,11 @@ void Session::encode_next_fragment(Fragments& message) {
 }
 
 void Session::drop_fragments(std::uint64_t id) {
-  const auto found = std::ranges::find(fragments_, id, &Fragments::id);
-  if (found == fragments_.end() || found->kind != Kind::call) return;
+  // A reply of ours, to a call of the peer's, may have the same id.
+  const auto found = std::ranges::find_if(fragments_, [&](const Fragments& message) {
+    return message.kind == Kind::call && message.id == id;
+  });
+  if (found == fragments_.end()) return;
   fragments_bytes_ -= found->rest.size();
   fragments_.erase(found);
 }
@@ -208,7 +222,8 @@ bool Session::give_up(OutgoingCall& call) {
     call.stage_ = Stage::idle;
   };
   switch (call.stage_) {
-    case Stage::idle: return true;
+    case Stage::idle:
+      return true;
     case Stage::queued:
       waiting_.remove(call);
       call.stage_ = Stage::idle;
@@ -232,16 +247,21 @@ bool Session::give_up(OutgoingCall& call) {
       call.stage_ = Stage::given_up;
       return false;
     }
-    case Stage::given_up: return false;
+    case Stage::given_up:
+      return false;
   }
   return false;
 }
 
 void Session::abandon(OutgoingCall& call) {
-  if (call.stage_ == OutgoingCall::Stage::idle) return;
+  using Stage = OutgoingCall::Stage;
+  if (call.stage_ == Stage::queued || call.stage_ == Stage::partly) {
+    [[maybe_unused]] const bool not_sent = give_up(call);
+  }
+  if (call.stage_ == Stage::idle) return;
   if (call.one_way) one_ways_.remove(call);
   if (OutgoingSlot* const slot = outgoing(call.id_)) slot->call = nullptr;
-  call.stage_ = OutgoingCall::Stage::idle;
+  call.stage_ = Stage::idle;
 }
 
 void Session::finish(OutgoingCall& call, Result<Answer> result) {
@@ -259,8 +279,8 @@ Delivery Session::reply(std::uint64_t id, std::span<const std::byte> payload,
   if (slot == nullptr || ended_) return Delivery::gone;
   if (payload.size() > peer_.payload_bytes_max) {
     fail(id, {.reason = wire::Reason::reply_lost,
-              .text = excess("the handler answered with ", payload.size(), " bytes; the caller takes ",
-                             peer_.payload_bytes_max)});
+              .text = excess("the handler answered with ", payload.size(),
+                             " bytes; the caller takes ", peer_.payload_bytes_max)});
     return Delivery::too_large;
   }
   if (descriptors.size() > peer_.descriptors_max) {

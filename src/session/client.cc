@@ -51,14 +51,14 @@ Moment Client::State::deadline_of(const CallOptions& options) const {
 
 Result<void> Client::State::check(std::string_view method) const {
   if (is_forked()) {
-    return std::unexpected(Failure(
-        Cause::forked, "this client belongs to the parent process; connect a new one after fork()"));
+    return std::unexpected(
+        Failure(Cause::forked,
+                "this client belongs to the parent process; connect a new one after fork()"));
   }
   if (method.empty() || method.size() > limits::method_bytes_max) {
-    return std::unexpected(Failure(Cause::usage, "a method's name has 1 to " +
-                                                     std::to_string(limits::method_bytes_max) +
-                                                     " bytes, this one " +
-                                                     std::to_string(method.size())));
+    return std::unexpected(Failure(
+        Cause::usage, "a method's name has 1 to " + std::to_string(limits::method_bytes_max) +
+                          " bytes, this one " + std::to_string(method.size())));
   }
   return {};
 }
@@ -158,11 +158,11 @@ Client::~Client() {
   if (state_ && state_->is_forked()) parents_state = state_.release();
 }
 
-
 Result<Client> Client::connect(const Address& address, const ClientOptions& options) {
   if (options.descriptors_max > limits::message_descriptors_max) {
-    return std::unexpected(Failure(Cause::usage, "descriptors_max is over 253, the most that one "
-                                                 "message can carry (SCM_MAX_FD)"));
+    return std::unexpected(Failure(Cause::usage,
+                                   "descriptors_max is over 253, the most that one "
+                                   "message can carry (SCM_MAX_FD)"));
   }
   auto state = std::make_unique<State>(address, options);
   if (auto connected = state->connect(); !connected) {

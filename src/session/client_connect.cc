@@ -15,17 +15,20 @@ Failure Client::State::no_greeting(const Failure& why, const Address& address, N
       const auto milliseconds = std::chrono::round<std::chrono::milliseconds>(waited).count();
       const std::string time = milliseconds % 1000 == 0 ? std::to_string(milliseconds / 1000) + " s"
                                                         : std::to_string(milliseconds) + " ms";
-      return Failure(Outcome::not_sent, Cause::deadline, name + " accepted us but sent no HELLO in " + time +
-                                          "; not a tincan server? " + raw);
+      return Failure(
+          Outcome::not_sent, Cause::deadline,
+          name + " accepted us but sent no HELLO in " + time + "; not a tincan server? " + raw);
     }
     case Cause::not_tincan:
       return Failure(Outcome::not_sent, Cause::not_tincan,
                      name + " is no tincan server: " + why.detail() + ". " + raw);
-    case Cause::refused: return Failure(Cause::refused, path::with_own_name(why.detail()));
+    case Cause::refused:
+      return Failure(Cause::refused, path::with_own_name(why.detail()));
     case Cause::closed:
       return Failure(Outcome::not_sent, Cause::closed,
                      name + " closed the connection before its HELLO; not a tincan server? " + raw);
-    default: return Failure(why).with_outcome(Outcome::not_sent);
+    default:
+      return Failure(why).with_outcome(Outcome::not_sent);
   }
 }
 
@@ -61,8 +64,8 @@ Result<Client::State::Link*> Client::State::usable_link(Lock& lock, Moment deadl
     if (deadline.is_never()) {
       connected_.wait(lock);
     } else if (connected_.wait_until(lock, *to_time_point(deadline)) == std::cv_status::timeout) {
-      return std::unexpected(Failure(
-          Cause::deadline, address_.text() + ": the time ran out while connecting again"));
+      return std::unexpected(
+          Failure(Cause::deadline, address_.text() + ": the time ran out while connecting again"));
     }
   }
 }

@@ -5,7 +5,6 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "os/poller.h"
@@ -22,7 +21,8 @@ namespace tincan {
 inline constexpr Nanoseconds connect_pause_first = std::chrono::milliseconds(1);
 inline constexpr Nanoseconds connect_pause_longest = std::chrono::milliseconds(50);
 
-/// What a client is: the link in use, those that end, and the rules for connecting and sending again.
+/// What a client is: the link in use, those that end, and the rules for connecting and sending
+/// again.
 struct Client::State {
  public:
   State(Address address, const ClientOptions& options);
@@ -59,9 +59,9 @@ struct Client::State {
     Moment waits_until;  ///< Its deadline, or the end of the grace for a verdict.
     std::string method_name;
     std::vector<std::byte> bytes;
-    std::vector<Descriptor> kept;  ///< Duplicated for each attempt.
-    Link* link = nullptr;          ///< Null: not begun.
-    bool told = false;             ///< The server knows that nobody waits,
+    std::vector<Descriptor> kept;          ///< Duplicated for each attempt.
+    Link* link = nullptr;                  ///< Null: not begun.
+    bool told = false;                     ///< The server knows that nobody waits,
     Cause given_up_for = Cause::deadline;  ///< and this is why.
     Completion completion;
   };
@@ -116,16 +116,15 @@ struct Client::State {
   // Calls that were submitted.
   std::optional<os::Poller> poller_;
   std::optional<os::Bell> bell_;
-  bool rung_ = false;        ///< The bell; process() has not come since.
-  bool processing_ = false;  ///< process() has the lock, and will see what has ended.
-  std::thread::id completing_;  ///< Runs completions now; what it submits goes out after them.
+  bool rung_ = false;           ///< The bell; process() has not come since.
+  bool processing_ = false;     ///< process() has the lock, and will see what has ended.
   bool* gone_ = nullptr;        ///< Where the destructor tells process(), if a completion runs it.
   std::map<std::uint64_t, std::unique_ptr<Submitted>> submitted_;
-  std::vector<std::uint64_t> ended_;            ///< Their numbers, until process() has seen them.
+  std::vector<std::uint64_t> ended_;  ///< Their numbers, until process() has seen them.
   std::uint64_t next_number_ = 1;
   std::unique_ptr<Link> greeting_;  ///< Connected without waiting; its HELLO is awaited.
   Moment greeting_deadline_;
-  Moment connect_again_;            ///< Not before.
+  Moment connect_again_;  ///< Not before.
   Moment connect_give_up_ = Moment::never();
   Nanoseconds connect_pause_{0};
 };

@@ -10,6 +10,11 @@ namespace tincan {
 
 using session::LinkCall;
 
+namespace {
+/// The client whose completions run on this thread: what they submit goes out after them, together.
+thread_local const void* completing_client = nullptr;
+}  // namespace
+
 Result<std::uint64_t> Client::State::submit(std::string_view method,
                                             std::span<const std::byte> payload,
                                             Completion completion, const CallOptions& options) {
@@ -30,7 +35,7 @@ Result<std::uint64_t> Client::State::submit(std::string_view method,
     call->kept.push_back(std::move(*copy));
   }
   const Lock lock(mutex_);
-  const bool completing = completing_ == std::this_thread::get_id();
+  const bool completing = completing_client == this;
   Submitted& submitted = *call;
   submitted.number = next_number_++;
   if (link_ && !link_->is_dead() && !link_->is_draining()) {
@@ -46,13 +51,14 @@ Result<std::uint64_t> Client::State::submit(std::string_view method,
 
 /// Puts `call` on `link`. Errors are those that no retry mends.
 Result<void> Client::State::begin(Submitted& call, Link& link) {
+  call.descriptors.clear();  // of an attempt that was not sent
   for (const Descriptor& descriptor : call.kept) {
     auto copy = descriptor.duplicate();
     if (!copy) return std::unexpected(std::move(copy.error()));
     call.descriptors.push_back(std::move(*copy));
   }
   // Calls that completions make go out together when all have run: process() sees to it.
-  const bool write_now = completing_ != std::this_thread::get_id();
+  const bool write_now = completing_client != this;
   if (auto begun = link.start(call, write_now); !begun) {
     call.descriptors.clear();
     if (may_retry(begun.error(), false)) return {};  // process() finds another link
@@ -98,7 +104,8 @@ void Client::State::watch_links() {
   if (!poller_) return;
   for (Link* const link : links()) {
     if (link->is_dead()) continue;
-    const std::uint32_t events = link->wants_to_write() && !link->rests() ? EPOLLIN | EPOLLOUT : EPOLLIN;
+    const std::uint32_t events =
+        link->wants_to_write() && !link->rests() ? EPOLLIN | EPOLLOUT : EPOLLIN;
     if (events == link->watched) continue;
     if (poller_->change(link->fd(), events, link)) link->watched = events;
   }
@@ -131,15 +138,15 @@ void Client::State::process() {
   processing_ = false;
   watch_links();
   if (finished.empty()) return;
-  completing_ = std::this_thread::get_id();
+  const void* const outer = std::exchange(completing_client, this);
   bool gone = false;
   gone_ = &gone;
   lock.unlock();
   complete(finished);
+  completing_client = outer;
   if (gone) return;
   lock.lock();
   gone_ = nullptr;
-  completing_ = {};
   for (Link* const link : links()) link->write();
   watch_links();
 }
@@ -170,9 +177,9 @@ void Client::State::advance_connection(Moment now) {
     connect_again_ = now + connect_pause_longest;
     return;
   }
-  greeting_ = std::make_unique<Link>(std::move((*connection)->socket),
-                                     std::move((*connection)->peer), options_, *pool_,
-                                     std::function<void()>());
+  greeting_ =
+      std::make_unique<Link>(std::move((*connection)->socket), std::move((*connection)->peer),
+                             options_, *pool_, std::function<void()>());
   greeting_deadline_ = now + options_.connect_deadline;
   watch(*greeting_);
   greeting_->process();
@@ -266,14 +273,16 @@ std::vector<std::unique_ptr<Client::State::Submitted>> Client::State::conclude_e
     if (found == submitted_.end()) continue;
     Submitted& call = *found->second;
     if (call.link != nullptr) release(*std::exchange(call.link, nullptr));
-    const bool again = !*call.result && !call.told && may_retry(call.result->error(), call.idempotent) &&
+    const bool again = !*call.result && !call.told &&
+                       may_retry(call.result->error(), call.idempotent) &&
                        os::now() < call.deadline;
     if (again) {
       call.result.reset();
       ring();  // another process() connects
       continue;
     }
-    if (!*call.result) call.result = std::unexpected(explained(call.result->error(), call.method_name));
+    if (!*call.result)
+      call.result = std::unexpected(explained(call.result->error(), call.method_name));
     finished.push_back(std::move(found->second));
     submitted_.erase(found);
   }

@@ -157,7 +157,8 @@ void Connection::close(wire::Reason reason, std::string_view text) {
   if (closed_) return;
   session_.say_goodbye({.reason = reason, .text = text});
   const auto chunk = session_.output();
-  if (!cannot_write_) [[maybe_unused]] const auto last = channel_.write(chunk.bytes, {});
+  if (!cannot_write_) [[maybe_unused]]
+    const auto last = channel_.write(chunk.bytes, {});
   close();
 }
 

@@ -22,6 +22,9 @@ constexpr std::size_t input_bytes = 2 * (limits::fragment_bytes_max + sizeof(wir
 /// How much later than asked a sleep may end: SO_RCVTIMEO is left alone when it is this close, for
 /// setting it costs a system call. Promise 3 allows 20 ms.
 constexpr Nanoseconds timeout_slack = std::chrono::milliseconds(1);
+/// How short a SO_RCVTIMEO is left alone though a wait may be longer: to wake up for nothing once
+/// in so long a time costs nothing. Chosen.
+constexpr Nanoseconds timeout_idle = std::chrono::milliseconds(500);
 
 /// How long a pumping client sleeps before it makes its server work again. Chosen: what the server
 /// does because time passes (deadlines) is due within a millisecond.
@@ -107,8 +110,8 @@ void Link::finish_after_deadline(LinkCall& call, Lock& lock, Moment deadline) {
   }
   if (call.result) return;
   session_.abandon(call);
-  call.result = std::unexpected(Failure(not_sent ? Outcome::not_sent : Outcome::unknown,
-                                        Cause::deadline));
+  call.result =
+      std::unexpected(Failure(not_sent ? Outcome::not_sent : Outcome::unknown, Cause::deadline));
   const bool alone = first_ == &call && last_ == &call;
   if (wants_to_write() && alone) die(Failure(Cause::closed, "the server reads nothing"));
 }
@@ -159,7 +162,7 @@ void Link::read_for_all(Lock& lock, Moment until) {
   auto read = read_waiting(until, for_room);
   lock.lock();
   take(std::move(read));
-  if (wants_to_write()) write();
+  write();  // also the calls that waited for a slot which is free now
 }
 
 void Link::sleep(LinkCall& call, Lock& lock, Moment until) {
@@ -175,9 +178,12 @@ void Link::wait_for_room(Lock& lock, Moment until) {
     if (auto bell = os::Bell::create()) room_bell_ = std::move(*bell);
   }
   ++waiting_for_room_;
-  pollfd descriptors[2] = {{channel_.fd(), POLLOUT, 0}, {room_bell_ ? room_bell_->fd() : -1, POLLIN, 0}};
-  // Without a bell (no descriptor free) nobody tells us that the reader has left: look now and then.
-  const Moment limit = room_bell_ ? until : std::min(until, os::now() + std::chrono::milliseconds(1));
+  pollfd descriptors[2] = {{channel_.fd(), POLLOUT, 0},
+                           {room_bell_ ? room_bell_->fd() : -1, POLLIN, 0}};
+  // Without a bell (no descriptor free) nobody tells us that the reader has left: look now and
+  // then.
+  const Moment limit =
+      room_bell_ ? until : std::min(until, os::now() + std::chrono::milliseconds(1));
   lock.unlock();
   [[maybe_unused]] const auto ready = os::wait_for(descriptors, limit);
   lock.lock();
@@ -210,7 +216,9 @@ void Link::set_timeout(Moment until) {
   static constexpr Nanoseconds longest = std::chrono::hours(24);
   const Nanoseconds left =
       std::clamp(until.since(os::now()), Nanoseconds(std::chrono::microseconds(1)), longest);
-  if (timeout_ <= left + timeout_slack && timeout_ >= left / 2 && timeout_ > Nanoseconds(0)) return;
+  const bool soon_enough = timeout_ > Nanoseconds(0) && timeout_ <= left + timeout_slack;
+  const bool seldom_enough = timeout_ >= left / 2 || timeout_ >= timeout_idle;
+  if (soon_enough && seldom_enough) return;
   if (os::set_receive_timeout(channel_.fd(), left)) timeout_ = left;
 }
 

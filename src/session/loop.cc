@@ -51,8 +51,7 @@ Result<std::unique_ptr<Loop>> Loop::create(Service& service) {
   };
   if (!poller) return failure(poller.error().code);
   if (!bell) return failure(bell.error().code);
-  auto loop =
-      std::unique_ptr<Loop>(new Loop(service, std::move(*poller), std::move(*bell)));
+  auto loop = std::unique_ptr<Loop>(new Loop(service, std::move(*poller), std::move(*bell)));
   const auto stop = loop->poller_.add(service.stop_fd(), EPOLLIN, &stop_tag);
   const auto mail = loop->poller_.add(loop->mailbox_->fd(), EPOLLIN, &mailbox_tag);
   if (!stop || !mail) return failure(!stop ? stop.error().code : mail.error().code);
@@ -102,7 +101,12 @@ void Loop::return_buffer(std::vector<std::byte> buffer) {
   spare_buffers_.push_back(std::move(buffer));
 }
 
-Moment Loop::read_clock() { return clock_ = os::now(); }
+/// The handler that ran last has ended when the clock is looked at again.
+Moment Loop::read_clock() {
+  clock_ = os::now();
+  if (running_ != nullptr) note_slow_handler();
+  return clock_;
+}
 
 Moment Loop::deadline() const {
   Moment earliest = std::min({accept_again_, drain_deadline_, write_again_});
@@ -130,13 +134,10 @@ void Loop::dispatch(const epoll_event& event) {
   auto& connection = *static_cast<Connection*>(event.data.ptr);
   if (connection.is_closed()) return;
   connection.handle(event.events);
-  if (running_ != nullptr) note_slow_handler();
 }
 
-/// The handler that ran last ends now; it began when the clock was last looked at.
 void Loop::note_slow_handler() {
-  const Moment start = clock_;
-  const Nanoseconds held = read_clock().since(start);
+  const Nanoseconds held = clock_.since(handler_start_);
   const MethodEntry* const method = std::exchange(running_, nullptr);
   if (held < service_.options.slow_handler) return;
   service_.log("the handler of " + method->name + " held its loop for " +
@@ -151,7 +152,7 @@ void Loop::end_turn() {
     if (!connection.is_closed()) connection.flush();
   }
   to_flush_.clear();
-  if (deadline() != Moment::never()) close_overdue(read_clock());
+  if (running_ != nullptr || deadline() != Moment::never()) close_overdue(read_clock());
   buried_.clear();
 }
 
@@ -342,8 +343,7 @@ RequestState* Loop::new_request() {
 
 void Loop::run_handler(RequestState& request) {
   // With a deadline to be judged, the clock was read a moment ago.
-  if (running_ != nullptr) note_slow_handler();
-  if (request.deadline.is_never()) clock_ = os::now();
+  handler_start_ = request.deadline.is_never() ? read_clock() : clock_;
   running_ = request.entry;
   request.running = true;
   std::string thrown;
@@ -379,7 +379,6 @@ void Loop::take_back(RequestState& request) {
   request.payload = Payload();
   request.descriptors.clear();
   request.peer = Peer();
-  request.answer = RequestState::Answer();
   if (free_requests_count_ >= free_requests_max) {
     delete &request;
     return;
@@ -403,6 +402,7 @@ void Loop::empty_mailbox() {
     } else if (!request->one_way) {
       LoopCounts::bump(counts.undeliverable);
     }
+    request->answer = RequestState::Answer();
     let_go(*request);
   }
   for (Newcomer& newcomer : contents.newcomers) add(std::move(newcomer));

@@ -118,12 +118,13 @@ class Loop {
   Moment drain_deadline_ = Moment::never();
   std::vector<Connection*> to_write_later_;
   Moment write_again_ = Moment::never();
-  Moment log_again_;       ///< Lines about peers are counted anew from then on.
+  Moment log_again_;  ///< Lines about peers are counted anew from then on.
   unsigned log_lines_ = 0;
   bool listening_ = false;
   bool draining_ = false;
   Moment clock_;
   const MethodEntry* running_ = nullptr;  ///< Its handler has run since the clock was looked at.
+  Moment handler_start_;
 };
 
 }  // namespace tincan::session

@@ -57,6 +57,11 @@ class Mailbox {
     const std::lock_guard lock(mutex_);
     closed_ = true;
   }
+  /// True once its loop has ended.
+  [[nodiscard]] bool is_closed() {
+    const std::lock_guard lock(mutex_);
+    return closed_;
+  }
   [[nodiscard]] int fd() const { return bell_.fd(); }
   /// For what is posted.
   [[nodiscard]] PayloadPool& pool() { return *pool_; }

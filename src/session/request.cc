@@ -47,7 +47,8 @@ void fail_with(RequestState& request, wire::Reason reason, std::int32_t code,
   post(request, std::move(answer));
 }
 
-[[gnu::noinline]] Result<std::vector<Descriptor>> duplicates(std::span<const Descriptor> descriptors) {
+[[gnu::noinline]] Result<std::vector<Descriptor>> duplicates(
+    std::span<const Descriptor> descriptors) {
   std::vector<Descriptor> copies;
   for (const Descriptor& descriptor : descriptors) {
     auto copy = descriptor.duplicate();

@@ -58,7 +58,7 @@ class RequestState {
   bool answered = false;
 
   // Shared.
-  std::atomic<bool> abandoned = false;  ///< Set by the loop; read by the handle.
+  std::atomic<bool> abandoned = false;   ///< Set by the loop; read by the handle.
   std::atomic<std::uint8_t> owners = 0;  ///< The handle, and the loop until it has the answer.
 
   // Through the mailbox.

@@ -43,8 +43,9 @@ Result<path::Claim> claim(const Address& address, const ListenOptions& options) 
 
 Result<void> check(const ServerOptions& options) {
   if (options.descriptors_max > limits::message_descriptors_max) {
-    return std::unexpected(Failure(Cause::usage, "descriptors_max is over 253, the most that one "
-                                                 "message can carry (SCM_MAX_FD)"));
+    return std::unexpected(Failure(Cause::usage,
+                                   "descriptors_max is over 253, the most that one "
+                                   "message can carry (SCM_MAX_FD)"));
   }
   if (options.calls_in_flight_max == 0 ||
       options.calls_in_flight_max > limits::calls_in_flight_ceiling) {

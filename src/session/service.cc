@@ -46,9 +46,9 @@ void Service::on(std::string_view method, Handler handler, AllowList allow) {
   TINCAN_CHECK(!frozen_.load(std::memory_order_relaxed));  // methods come before run()
   TINCAN_CHECK(!method.empty() && method.size() <= limits::method_bytes_max);
   std::string allowed = path::describe(allow);
-  methods_.insert_or_assign(std::string(method),
-                            MethodEntry{std::string(method), std::move(handler), std::move(allow),
-                                        std::move(allowed)});
+  methods_.insert_or_assign(
+      std::string(method),
+      MethodEntry{std::string(method), std::move(handler), std::move(allow), std::move(allowed)});
 }
 
 void Service::on_any(Handler handler, AllowList allow) {
@@ -74,8 +74,9 @@ std::vector<std::string_view> Service::method_names() const {
 std::string Service::no_method(std::string_view method) const {
   std::string text = "no method " + std::string(method) + " (methods: ";
   bool first = true;
+  const bool reserved = method.starts_with("tincan.");
   for (const std::string_view name : method_names()) {
-    if (name.starts_with("tincan.")) continue;
+    if (name.starts_with("tincan.") != reserved) continue;
     if (!std::exchange(first, false)) text += ", ";
     text += name;
   }

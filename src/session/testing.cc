@@ -12,8 +12,9 @@ namespace tincan::testing {
 
 Pair pair(const ServerOptions& server_options, const ClientOptions& client_options) {
   auto sockets = os::stream_socket_pair();
-  if (!sockets) or_exit<void>(std::unexpected(Failure(Cause::exhausted, "no descriptors for a pair",
-                                                      sockets.error().code)));
+  if (!sockets)
+    or_exit<void>(std::unexpected(
+        Failure(Cause::exhausted, "no descriptors for a pair", sockets.error().code)));
   const Address address = or_exit(Address::parse("unix:testing-pair"));
   auto server = or_exit(Server::State::create(address, server_options, std::nullopt));
   server->adopt(std::move(sockets->first));
@@ -22,7 +23,10 @@ Pair pair(const ServerOptions& server_options, const ClientOptions& client_optio
   auto client = std::make_unique<Client::State>(address, client_options);
   path::Connection connection{std::move(sockets->second), {}};
   connection.peer = path::peer_of(connection.socket.get(), true);
-  or_exit(client->adopt(std::move(connection), [loop] { loop->turn(Moment()); }));
+  // The server may go before the client does.
+  or_exit(client->adopt(std::move(connection), [loop, mailbox = loop->mailbox()] {
+    if (!mailbox->is_closed()) loop->turn(Moment());
+  }));
   return {Server(std::move(server)), Client(std::move(client))};
 }
 

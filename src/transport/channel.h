@@ -26,7 +26,7 @@ class Channel {
                                                    std::span<const Descriptor> descriptors) = 0;
 
   struct Read {
-    std::size_t bytes = 0;         ///< 0: the end.
+    std::size_t bytes = 0;          ///< 0: the end.
     bool descriptors_lost = false;  ///< Some could not be received; none of theirs may be used.
   };
   /// Reads what is there, without waiting. Descriptors are appended to `descriptors`, or dropped

@@ -56,8 +56,8 @@ class PrologueWriter {
  private:
   std::size_t size_ = sizeof(std::uint16_t);  ///< The length of the fields comes first.
   /// Room for that length and every field at its longest.
-  std::byte bytes_[2 + (2 + limits::method_bytes_max) + 4 + 10 + 6 + 2 +
-                   (2 + sizeof(TraceContext)) + 10];
+  std::byte
+      bytes_[2 + (2 + limits::method_bytes_max) + 4 + 10 + 6 + 2 + (2 + sizeof(TraceContext)) + 10];
 };
 
 /// Writes the header of a frame whose body was appended from `start` + the header's size on.
@@ -88,26 +88,41 @@ bool take_hello_field(const Field& field, Hello& hello) {
       hello.version_highest = static_cast<std::uint16_t>(*both >> 16);
       return true;
     }
-    case hello_tag::payload_bytes_max: return take<std::uint64_t>(field, hello.payload_bytes_max);
+    case hello_tag::payload_bytes_max:
+      return take<std::uint64_t>(field, hello.payload_bytes_max);
     case hello_tag::calls_in_flight_max:
       return take<std::uint32_t>(field, hello.calls_in_flight_max);
-    case hello_tag::descriptors_max: return take<std::uint32_t>(field, hello.descriptors_max);
-    case hello_tag::abilities: return take<std::uint64_t>(field, hello.abilities);
-    case hello_tag::clock_offset: return take<std::int64_t>(field, hello.clock_offset_nanoseconds);
-    default: return true;
+    case hello_tag::descriptors_max:
+      return take<std::uint32_t>(field, hello.descriptors_max);
+    case hello_tag::abilities:
+      return take<std::uint64_t>(field, hello.abilities);
+    case hello_tag::clock_offset:
+      return take<std::int64_t>(field, hello.clock_offset_nanoseconds);
+    default:
+      return true;
   }
 }
 
 bool take_prologue_field(const Field& field, Prologue& prologue) {
   switch (field.tag) {
-    case prologue_tag::method: prologue.method = field.text(); return !field.value.empty();
-    case prologue_tag::method_number: return take<std::uint16_t>(field, prologue.method_number);
-    case prologue_tag::deadline: return take<std::int64_t>(field, prologue.deadline);
-    case prologue_tag::cpu: return take<std::uint32_t>(field, prologue.cpu);
-    case prologue_tag::idempotent: prologue.idempotent = true; return field.value.empty();
-    case prologue_tag::trace: return take<TraceContext>(field, prologue.trace);
-    case prologue_tag::payload_bytes: return take<std::uint64_t>(field, prologue.payload_bytes);
-    default: return true;
+    case prologue_tag::method:
+      prologue.method = field.text();
+      return !field.value.empty();
+    case prologue_tag::method_number:
+      return take<std::uint16_t>(field, prologue.method_number);
+    case prologue_tag::deadline:
+      return take<std::int64_t>(field, prologue.deadline);
+    case prologue_tag::cpu:
+      return take<std::uint32_t>(field, prologue.cpu);
+    case prologue_tag::idempotent:
+      prologue.idempotent = true;
+      return field.value.empty();
+    case prologue_tag::trace:
+      return take<TraceContext>(field, prologue.trace);
+    case prologue_tag::payload_bytes:
+      return take<std::uint64_t>(field, prologue.payload_bytes);
+    default:
+      return true;
   }
 }
 
@@ -134,8 +149,8 @@ std::optional<Hello> decode_hello(std::span<const std::byte> body) {
   while (const auto field = reader.next()) {
     if (!take_hello_field(*field, hello)) return std::nullopt;
   }
-  const bool sane = reader.whole() && hello.version_lowest != 0 &&
-                    hello.version_lowest <= hello.version_highest;
+  const bool sane =
+      reader.whole() && hello.version_lowest != 0 && hello.version_lowest <= hello.version_highest;
   return sane ? std::optional(hello) : std::nullopt;
 }
 
@@ -211,8 +226,8 @@ std::optional<Error> decode_error(std::span<const std::byte> body) {
 }
 
 void encode_bare(Kind kind, std::uint64_t id, std::vector<std::byte>& out) {
-  Writer(out).value(FrameHeader{.body_bytes = 0, .kind = kind, .flags = 0, .descriptors = 0,
-                                .id = id});
+  Writer(out).value(
+      FrameHeader{.body_bytes = 0, .kind = kind, .flags = 0, .descriptors = 0, .id = id});
 }
 
 }  // namespace tincan::wire

@@ -26,9 +26,9 @@ enum Ability : std::uint64_t {
 struct Hello {
   std::uint16_t version_lowest = version;
   std::uint16_t version_highest = version;
-  std::uint64_t payload_bytes_max = 0;      ///< The sender takes no larger payload.
-  std::uint32_t calls_in_flight_max = 0;    ///< The sender takes no more calls at once.
-  std::uint32_t descriptors_max = 0;        ///< The sender takes no more with one message.
+  std::uint64_t payload_bytes_max = 0;    ///< The sender takes no larger payload.
+  std::uint32_t calls_in_flight_max = 0;  ///< The sender takes no more calls at once.
+  std::uint32_t descriptors_max = 0;      ///< The sender takes no more with one message.
   std::uint64_t abilities = 0;
   std::int64_t clock_offset_nanoseconds = 0;  ///< CLOCK_REALTIME - CLOCK_MONOTONIC at the sender.
 };
@@ -43,11 +43,11 @@ struct TraceContext {
 
 /// The prologue of a message: what is said once, in its first fragment, before the payload.
 struct Prologue {
-  std::string_view method;                        ///< Borrowed. Empty: see method_number.
-  std::optional<std::uint16_t> method_number;     ///< With a name: agrees on it; without: uses it.
-  std::optional<std::int64_t> deadline;           ///< The sender's CLOCK_MONOTONIC, nanoseconds.
-  std::optional<std::uint32_t> cpu;               ///< Where the sender ran.
-  std::optional<std::uint64_t> payload_bytes;     ///< In all; required when there are fragments.
+  std::string_view method;                     ///< Borrowed. Empty: see method_number.
+  std::optional<std::uint16_t> method_number;  ///< With a name: agrees on it; without: uses it.
+  std::optional<std::int64_t> deadline;        ///< The sender's CLOCK_MONOTONIC, nanoseconds.
+  std::optional<std::uint32_t> cpu;            ///< Where the sender ran.
+  std::optional<std::uint64_t> payload_bytes;  ///< In all; required when there are fragments.
   std::optional<TraceContext> trace;
   bool idempotent = false;
 };
@@ -63,18 +63,18 @@ PrologueLayout encode_prologue(const Prologue& prologue, std::vector<std::byte>&
 
 /// Why a call, or with id 0 the connection, ends in an error. An unknown reason reads as `breach`.
 enum class Reason : std::uint16_t {
-  declared = 1,    ///< The handler answered with an error.
-  dropped = 2,     ///< The handler let the request go unanswered.
-  threw = 3,       ///< The handler threw.
-  no_method = 4,   ///< Not run.
-  refused = 5,     ///< Not run: a rule.
-  expired = 6,     ///< Not run: the deadline had passed.
-  cancelled = 7,   ///< Not run: the caller gave up first.
-  exhausted = 8,   ///< Not run: a limit of the receiver's.
-  too_large = 9,   ///< Not run: the payload exceeds the receiver's limit.
-  draining = 10,   ///< Not run: the receiver is stopping.
-  breach = 11,     ///< The sender of the call broke the protocol.
-  reply_lost = 12, ///< Run, but the answer does not fit what the caller accepts.
+  declared = 1,     ///< The handler answered with an error.
+  dropped = 2,      ///< The handler let the request go unanswered.
+  threw = 3,        ///< The handler threw.
+  no_method = 4,    ///< Not run.
+  refused = 5,      ///< Not run: a rule.
+  expired = 6,      ///< Not run: the deadline had passed.
+  cancelled = 7,    ///< Not run: the caller gave up first.
+  exhausted = 8,    ///< Not run: a limit of the receiver's.
+  too_large = 9,    ///< Not run: the payload exceeds the receiver's limit.
+  draining = 10,    ///< Not run: the receiver is stopping.
+  breach = 11,      ///< The sender of the call broke the protocol.
+  reply_lost = 12,  ///< Run, but the answer does not fit what the caller accepts.
 };
 struct Error {
   Reason reason = Reason::breach;

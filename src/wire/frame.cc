@@ -48,8 +48,8 @@ Parsed parse_frame(std::span<const std::byte> input) {
 
 std::string_view name(Kind kind) {
   static constexpr std::array<std::string_view, kind_highest + 1> names = {
-      "0",         "hello",  "call",  "reply", "error", "cancel",  "push",   "subscribe",
-      "credit",    "drain",  "ping",  "pong",  "upgrade", "revoke", "handover", "release"};
+      "0",      "hello", "call", "reply", "error",   "cancel", "push",     "subscribe",
+      "credit", "drain", "ping", "pong",  "upgrade", "revoke", "handover", "release"};
   const auto index = static_cast<std::size_t>(kind);
   return index < names.size() ? names[index] : "unknown";
 }

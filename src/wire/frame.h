@@ -60,7 +60,8 @@ static_assert(std::has_unique_object_representations_v<FrameHeader>);
 static_assert(preamble.size() == sizeof(FrameHeader));
 
 /// A call id: which of the sender's slots it occupies, and the how-manieth call it is. A slot is
-/// used again only when its call was answered, so the answer to a call is never taken for another's.
+/// used again only when its call was answered, so the answer to a call is never taken for
+/// another's.
 struct CallId {
   static constexpr unsigned slot_bits = 16;
   static constexpr std::uint16_t no_slot = 0xFFFF;  ///< One-way calls, which nobody answers.
@@ -83,7 +84,7 @@ struct Frame {
 /// What the front of a byte stream holds.
 struct Parsed {
   enum class State : std::uint8_t { whole, incomplete, breach } state;
-  Frame frame = {};            ///< When whole.
+  Frame frame = {};              ///< When whole.
   const char* breach = nullptr;  ///< When breached: what is wrong, for the other side's log.
 };
 

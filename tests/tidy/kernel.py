@@ -31,35 +31,38 @@ KERNEL_BEHIND = re.compile(
 )
 
 
-def undefined(path):
-    """Pairs of the mangled and the readable name of what the object asks others for."""
-    mangled = _lines("nm", "--undefined-only", "--format=just-symbols", path)
-    readable = _lines("nm", "--undefined-only", "--format=just-symbols", "--demangle", path)
-    return list(zip(mangled, readable))
+def check(objects):
+    for path, mangled, readable in undefined(objects):
+        if "/tincan.dir/os/" not in path and needs_kernel(mangled, readable):
+            yield f"{path}: calls {readable}; only src/os calls the kernel"
+    for path in with_instruction(objects):
+        yield f"{path}: makes a system call without libc"
 
 
-def _lines(*command):
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+def undefined(objects):
+    """(object, mangled name, readable name) of all that objects ask others for."""
+    lines = _output("nm", "--print-file-name", "--undefined-only", *objects).splitlines()
+    pairs = [re.fullmatch(r"(.*): +[Uvw] (\S+)", line).groups() for line in lines]
+    names = "\n".join(mangled for _, mangled in pairs)
+    readable = _output("c++filt", text=names).splitlines()
+    return [(path, mangled, name) for (path, mangled), name in zip(pairs, readable)]
 
 
-def problem(mangled, readable):
+def needs_kernel(mangled, readable):
     if mangled.startswith("_Z"):
         return KERNEL_BEHIND.search(readable) is not None
     return HARMLESS.fullmatch(mangled) is None
 
 
-def check(objects):
-    for path in objects:
-        if "/tincan.dir/os/" not in path:
-            for mangled, readable in undefined(path):
-                if problem(mangled, readable):
-                    yield f"{path}: calls {readable}; only src/os calls the kernel"
-        if any(re.search(r"\t(syscall|sysenter|int +\$0x80)", line) for line in _code(path)):
-            yield f"{path}: makes a system call without libc"
+def with_instruction(objects):
+    listing = _output("objdump", "--disassemble", "--no-show-raw-insn", *objects)
+    for part in re.split(r"^(?=\S.*: +file format )", listing, flags=re.MULTILINE):
+        if re.search(r"\t(syscall|sysenter|int +\$0x80)", part):
+            yield part.split(":")[0]
 
 
-def _code(path):
-    return _lines("objdump", "--disassemble", "--no-show-raw-insn", path)
+def _output(*command, text=None):
+    return subprocess.run(command, check=True, capture_output=True, text=True, input=text).stdout
 
 
 def main():

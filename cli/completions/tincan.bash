@@ -1,0 +1,65 @@
+# bash completion for tincan(1)
+
+# _tincan_program MARK: completes the command line that stands after the "--" at MARK.
+_tincan_program() {
+  local mark=$1
+  COMP_WORDS=("${COMP_WORDS[@]:mark+1}")
+  ((COMP_CWORD -= mark + 1))
+  if ((COMP_CWORD == 0)); then
+    mapfile -t COMPREPLY < <(compgen -c -- "${COMP_WORDS[0]}")
+  else
+    compopt -o default
+  fi
+}
+
+_tincan() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  local command=${COMP_WORDS[1]} words=() place
+  local common='--json --help --version'
+  local listen='--mode --group --allow-uid --allow-gid'
+
+  if ((COMP_CWORD == 1)); then
+    mapfile -t COMPREPLY < <(compgen -W 'serve call ping bytes --help --version' -- "$current")
+    return
+  fi
+  for ((place = 2; place < COMP_CWORD; place++)); do
+    if [[ $command == serve && ${COMP_WORDS[place]} == -- ]]; then
+      _tincan_program "$place"
+      return
+    fi
+  done
+
+  case $previous in
+    --mode) words=(0600 0660 0666) ;;
+    --timeout | --drain) words=(200ms 1s 2s 5s 1m) ;;
+    -s | --size) words=(56 1KiB 64KiB 1MiB) ;;
+    -i | --interval) words=(0 0.2 1) ;;
+    --group | --allow-gid)
+      mapfile -t COMPREPLY < <(compgen -g -- "$current")
+      return
+      ;;
+    --allow-uid)
+      mapfile -t COMPREPLY < <(compgen -u -- "$current")
+      return
+      ;;
+    --method | --max-running | -c | --count) return ;;
+  esac
+  if ((${#words[@]})); then
+    mapfile -t COMPREPLY < <(compgen -W "${words[*]}" -- "$current")
+    return
+  fi
+
+  if [[ $current != -* ]]; then
+    compopt -o default  # the names of files: sockets are among them
+    return
+  fi
+  case $command in
+    serve) words=(--echo $listen --take-over --method --max-running --drain $common) ;;
+    call) words=(--timeout --verbose $common) ;;
+    ping) words=(--count --size --interval --flood --timeout $common) ;;
+    bytes) words=(--listen $listen --timeout --verbose $common) ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "${words[*]}" -- "$current")
+}
+
+complete -F _tincan tincan

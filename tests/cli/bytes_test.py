@@ -1,0 +1,158 @@
+"""tincan bytes: both directions, half-close, and other people's programs."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import threading
+import unittest
+
+import tool
+from tool import eventually
+
+MANY = bytes(range(256)) * 8192  # 2 MiB: more than any socket or pipe holds
+
+
+class Bytes(tool.Tool):
+    def listen(self, serve):
+        """A server as the article writes them; `serve` gets its one connection."""
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(self.path)
+        listener.listen()
+        listener.settimeout(tool.PATIENCE)
+
+        def accept():
+            connection, _ = listener.accept()
+            connection.settimeout(tool.PATIENCE)
+            with listener, connection, contextlib.suppress(BrokenPipeError):
+                serve(connection)
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        self.addCleanup(thread.join, tool.PATIENCE)
+
+    @staticmethod
+    def read_all(connection):
+        pieces = []
+        while piece := connection.recv(65536):
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def test_the_end_of_stdin_is_a_half_close(self):
+        self.listen(lambda connection: connection.sendall(self.read_all(connection)[::-1]))
+        result = self.run_tool("bytes", self.path, stdin=MANY)
+        self.assertEqual(result, (tool.SUCCESS, MANY[::-1], b""))
+
+    def test_both_may_write_at_once(self):
+        received = []
+
+        def serve(connection):
+            connection.sendall(MANY)
+            received.append(self.read_all(connection))
+
+        self.listen(serve)
+        self.assertEqual(self.run_tool("bytes", self.path, stdin=MANY), (0, MANY, b""))
+        self.assertTrue(eventually(lambda: received == [MANY]))
+
+    def test_a_peer_that_leaves_ends_it_though_stdin_is_open(self):
+        self.listen(lambda connection: connection.sendall(b"bye"))
+        process = self.start("bytes", self.path, stdin=subprocess.PIPE)
+        self.assertEqual(process.wait(tool.PATIENCE), tool.SUCCESS)
+        self.assertEqual(process.stdout.read(), b"bye")
+
+    def test_a_peer_that_has_said_all_still_hears(self):
+        received = []
+
+        def serve(connection):
+            connection.sendall(b"all")
+            connection.shutdown(socket.SHUT_WR)
+            received.append(self.read_all(connection))
+
+        self.listen(serve)
+        process = self.start("bytes", self.path, stdin=subprocess.PIPE)
+        self.assertEqual(process.stdout.read(3), b"all")
+        process.stdin.write(b"still here")
+        process.stdin.close()
+        self.assertEqual(process.wait(tool.PATIENCE), tool.SUCCESS)
+        self.assertTrue(eventually(lambda: received == [b"still here"]))
+
+    def test_bytes_that_nobody_takes_are_a_failure(self):
+        self.listen(lambda connection: connection.shutdown(socket.SHUT_RD) or connection.recv(1))
+        process = self.start("bytes", self.path, stdin=subprocess.PIPE)
+        process.stdin.write(b"lost")
+        process.stdin.flush()
+        self.assertIn(process.wait(tool.PATIENCE), (tool.NOT_SENT, tool.UNKNOWN))
+        self.assertIn(b"tincan: ", process.stderr.read())
+
+    def test_listen_talks_with_the_first(self):
+        process = self.start("bytes", "--listen", "-v", "--mode", "0660", self.path,
+                             stdin=subprocess.PIPE)
+        self.assertTrue(eventually(lambda: self.exists("app.sock")))
+        self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o660)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(tool.PATIENCE)
+            client.connect(self.path)
+            client.sendall(b"ping")
+            self.assertEqual(process.stdout.read(4), b"ping")
+            self.assertFalse(self.exists("app.sock"))
+            process.stdin.write(b"pong")
+            process.stdin.close()
+            self.assertEqual(self.read_all(client), b"pong")
+        self.assertEqual(process.wait(tool.PATIENCE), tool.SUCCESS)
+        self.assertIn(b"* sent 4 bytes, received 4 bytes", process.stderr.read())
+
+    def test_two_tools(self):
+        listening = self.start("bytes", "--listen", self.path, stdin=subprocess.PIPE)
+        self.assertTrue(eventually(lambda: self.exists("app.sock")))
+        calling = self.start("bytes", self.path, stdin=subprocess.PIPE)
+        answers = {}
+
+        def talk(process, text):
+            answers[text] = process.communicate(text, timeout=tool.PATIENCE)
+
+        threads = [threading.Thread(target=talk, args=pair)
+                   for pair in ((listening, MANY), (calling, MANY[::-1]))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(answers, {MANY: (MANY[::-1], b""), MANY[::-1]: (MANY, b"")})
+        self.assertEqual((listening.returncode, calling.returncode), (0, 0))
+
+    def test_nobody_comes(self):
+        result = self.run_tool("bytes", "--listen", self.path, "--timeout", "50ms")
+        self.assert_ends(result, tool.NOT_SENT, "tincan: ")
+        self.assertFalse(self.exists("app.sock"))
+
+    def test_nobody_there(self):
+        self.assert_ends(self.run_tool("bytes", "./none.sock"), tool.NOT_SENT,
+                         "tincan: not sent: ./none.sock does not exist")
+        status, out, error = self.run_tool("bytes", "./none.sock", "--json")
+        self.assertEqual((status, out), (tool.NOT_SENT, b""))
+        self.assertEqual(json.loads(error)["cause"], "no server")
+
+    def test_json_stays_away_from_the_bytes(self):
+        self.listen(lambda connection: connection.sendall(self.read_all(connection)))
+        status, out, error = self.run_tool("bytes", self.path, "--json", stdin=b"hello")
+        self.assertEqual((status, out), (tool.SUCCESS, b"hello"))
+        result = json.loads(error)
+        self.assertEqual((result["sent_bytes"], result["received_bytes"]), (5, 5))
+        self.assertEqual(result["peer"]["uid"], os.getuid())
+
+    def test_descriptors(self):
+        self.listen(lambda connection: connection.sendall(MANY))
+        self.assert_ends(self.shell('"$1" bytes app.sock < /dev/null > /dev/full'), tool.FAILED,
+                         b"tincan: cannot write the output: No space left on device\n")
+        os.unlink(self.path)
+        self.listen(lambda connection: connection.sendall(b"line\n" * 100_000))
+        self.assertEqual(self.shell('"$1" bytes app.sock < /dev/null | head -1'),
+                         (0, b"line\n", b""))
+        os.unlink(self.path)
+        self.listen(lambda connection: connection.sendall(b"hello"))
+        self.assert_ends(self.shell('"$1" bytes app.sock <&-'), tool.FAILED,
+                         b"tincan: cannot read stdin: Bad file descriptor\n")
+
+
+if __name__ == "__main__":
+    unittest.main()

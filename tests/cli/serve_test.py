@@ -1,0 +1,337 @@
+"""tincan serve: commands that answer, their end, and the server's own beginning and end."""
+
+import json
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import threading
+import unittest
+
+import tool
+from tool import TINCAN, eventually
+
+
+class Lines(tool.Tool):
+    def test_ready_and_drained(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            server = self.serve("./app.sock", "--echo", "--mode", "0660")
+            owner = pwd.getpwuid(os.getuid()).pw_name
+            self.assertRegex(server.line, rf"\Aserving \./app\.sock, mode 0660, owner {owner}:\S+, "
+                                          rf"pid {server.pid}\n\Z")
+            self.assertEqual(self.call("m", "hello")[1], b"hello")
+            self.assertEqual(self.stop(server, number),
+                             (tool.SUCCESS, "drained ./app.sock: 1 connections, 1 calls, 1 replies, "
+                                            "0 errors, 0 cancelled, 0 refused\n", ""))
+            self.assertFalse(self.exists("app.sock"))
+
+    def test_json(self):
+        server = self.serve("./app.sock", "--echo", "--json")
+        ready = json.loads(server.line)
+        self.assertEqual((ready["event"], ready["address"], ready["mode"], ready["pid"]),
+                         ("ready", "./app.sock", "0600", server.pid))
+        self.call("m", "hello")
+        status, out, _ = self.stop(server)
+        drained = json.loads(out)
+        self.assertEqual((status, drained["event"], drained["calls"]), (0, "drained", 1))
+
+    def test_the_manager_is_told(self):
+        for name in (os.path.join(self.folder, "notify"), f"\0tincan-cli-{os.getpid()}"):
+            manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self.addCleanup(manager.close)
+            manager.settimeout(tool.PATIENCE)
+            manager.bind(name)
+            environment = dict(os.environ, NOTIFY_SOCKET=name.replace("\0", "@"))
+            server = self.serve(self.path, "--echo", env=environment)
+            self.assertEqual(manager.recv(100), b"READY=1")
+            server.send_signal(signal.SIGTERM)
+            self.assertEqual(manager.recv(100), b"STOPPING=1")
+            self.assertEqual(server.wait(tool.PATIENCE), 0)
+
+    def test_a_line_that_cannot_be_written_is_a_failure(self):
+        result = self.shell('"$1" serve app.sock --echo > /dev/full')
+        self.assert_ends(result, tool.FAILED,
+                         b"tincan: cannot write the output: No space left on device\n")
+        self.assertFalse(self.exists("app.sock"))
+
+    def test_a_reader_of_lines_may_leave(self):
+        server = self.serve(self.path, "--echo")
+        server.stdout.close()
+        self.assertEqual(self.call("m", "hello")[1], b"hello")
+
+    def test_stdin_and_stderr_may_be_closed(self):
+        server = self.start(command=["bash", "-c", 'exec "$1" serve app.sock -- cat <&- 2>&-',
+                                     "bash", TINCAN])
+        self.line_of(server)
+        self.assertEqual(self.call("m", "hello"), (0, b"hello", b""))
+
+
+class Commands(tool.Tool):
+    def test_stdin_becomes_stdout(self):
+        self.serve(self.path, "--", "tr", "a-z", "A-Z")
+        self.assertEqual(self.call("m", "hello"), (0, b"HELLO", b""))
+        self.assertEqual(self.call("other"), (0, b"", b""))
+
+    def test_large_payloads(self):
+        self.serve_shell("cat; cat </dev/stdin >/dev/null; cat /dev/null")
+        body = bytes(range(256)) * 40_000
+        self.assertEqual(self.call("m", "-", stdin=body), (0, body, b""))
+
+    def test_a_command_need_not_read(self):
+        self.serve(self.path, "--", "echo", "{}", "--json", "-v", "", "[1,2]")
+        self.assertEqual(self.call("m", "-", stdin=bytes(1_000_000)),
+                         (0, b"{} --json -v  [1,2]\n", b""))
+
+    def test_the_environment(self):
+        environment = dict(os.environ, TINCAN_UID="old", NOTIFY_SOCKET="/none", LISTEN_FDS="3",
+                           OTHER="kept")
+        self.serve(self.path, "--", "env", env=environment)
+        caller = self.start("call", self.path, "job.run")
+        out, _ = caller.communicate(timeout=tool.PATIENCE)
+        variables = dict(line.split("=", 1) for line in out.decode().splitlines())
+        self.assertEqual({name: variables.get(name) for name in
+                          ("TINCAN_METHOD", "TINCAN_UID", "TINCAN_GID", "TINCAN_PID", "OTHER",
+                           "NOTIFY_SOCKET", "LISTEN_FDS")},
+                         {"TINCAN_METHOD": "job.run", "TINCAN_UID": str(os.getuid()),
+                          "TINCAN_GID": str(os.getgid()), "TINCAN_PID": str(caller.pid),
+                          "OTHER": "kept", "NOTIFY_SOCKET": None, "LISTEN_FDS": None})
+
+    def test_a_command_starts_clean(self):
+        self.serve_shell("ls /proc/$$/fd | tr '\\n' ' '; "
+                         "grep -E '^Sig(Blk|Ign)' /proc/$$/status | tr -d '\\t\\n'")
+        out = self.call("m")[1].decode()
+        self.assertRegex(out, r"\A0 1 2 SigBlk:0+SigIgn:0+\Z")
+
+    def test_a_failure_is_a_declared_error(self):
+        self.serve_shell('case "$TINCAN_METHOD" in quiet) exit 7 ;; killed) kill -9 $$ ;; '
+                         '*) echo partial; echo "no such job" >&2; exit 3 ;; esac')
+        self.assert_ends(self.call("m"), tool.DECLARED, b"tincan: declared: no such job (code 3)\n")
+        self.assert_ends(self.call("quiet"), tool.DECLARED,
+                         b"tincan: declared: sh exited with status 7 (code 7)\n")
+        self.assert_ends(self.call("killed"), tool.DECLARED,
+                         b"tincan: declared: sh was killed by signal 9 (Killed) (code 137)\n")
+
+    def test_of_a_long_complaint_the_end_arrives(self):
+        self.serve_shell("seq 100000 >&2; echo the end >&2; exit 1")
+        status, _, error = self.call("m")
+        self.assertEqual(status, tool.DECLARED)
+        self.assertTrue(error.endswith(b"100000\nthe end (code 1)\n"), error[-100:])
+        self.assertLess(len(error), 70_000)
+
+    def test_a_warning_of_a_success_is_for_the_operator(self):
+        server = self.serve_shell("echo careful >&2; echo fine")
+        self.assertEqual(self.call("m"), (0, b"fine\n", b""))
+        self.assertEqual(self.stop(server)[2], "careful\n")
+
+    def test_a_reply_over_the_limit_is_an_error(self):
+        self.serve_shell("exec head -c 70000000 /dev/zero")
+        self.assert_ends(self.call("m", "--timeout", "15s"), tool.DECLARED,
+                         b"tincan: declared: the reply of sh is over 64 MiB\n")
+
+    def test_what_a_command_leaves_behind_is_not_waited_for(self):
+        self.serve_shell("sleep 30 & echo $!")
+        status, out, _ = self.call("m")
+        self.assertEqual(status, 0)
+        os.kill(int(out), signal.SIGKILL)
+
+
+class Many(tool.Tool):
+    SCRIPT = 'touch "$1/started.$(cat)"; while [ ! -e "$1/go" ]; do sleep 0.02; done; echo done'
+
+    def started(self):
+        return len([name for name in os.listdir(self.folder) if name.startswith("started.")])
+
+    def callers(self, count):
+        return [self.start("call", self.path, "m", str(number), "--timeout", "20s")
+                for number in range(count)]
+
+    def test_so_many_at_once_and_no_more(self):
+        server = self.serve_shell(self.SCRIPT, "--max-running", "3")
+        callers = self.callers(7)
+        self.assertTrue(eventually(lambda: self.started() == 3))
+        waits = subprocess.run([TINCAN, "call", self.path, "tincan.stats"], capture_output=True,
+                               timeout=tool.PATIENCE, check=True).stdout
+        self.assertIn(b"calls ", waits)
+        self.assertEqual(self.started(), 3)
+        open(os.path.join(self.folder, "go"), "w", encoding="utf-8").close()
+        for caller in callers:
+            self.assertEqual(caller.communicate(timeout=tool.PATIENCE), (b"done\n", b""))
+        self.assertEqual(self.started(), 7)
+        self.assertIn("8 calls, 8 replies", self.stop(server)[1])  # with the statistics
+
+    def test_who_waits_and_gives_up_is_not_run(self):
+        self.serve_shell(self.SCRIPT, "--max-running", "1")
+        first = self.callers(1)[0]
+        self.assertTrue(eventually(lambda: self.started() == 1))
+        self.assertEqual(self.call("m", "late", "--timeout", "200ms")[0], tool.UNKNOWN)
+        open(os.path.join(self.folder, "go"), "w", encoding="utf-8").close()
+        self.assertEqual(first.communicate(timeout=tool.PATIENCE)[0], b"done\n")
+        self.assertEqual(self.call("m", "next")[1], b"done\n")
+        self.assertFalse(self.exists("started.late"))
+
+    def test_a_hundred_callers(self):
+        server = self.serve(self.path, "--max-running", "8", "--", "cat")
+        wrong = []
+
+        def call_some(worker):
+            for number in range(5):
+                body = f"{worker}.{number}"
+                result = subprocess.run(
+                    [TINCAN, "call", self.path, "m", body, "--timeout", "20s"],
+                    capture_output=True, timeout=2 * tool.PATIENCE, check=False)
+                if result.stdout != body.encode():
+                    wrong.append(result)
+
+        threads = [threading.Thread(target=call_some, args=(worker,)) for worker in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(wrong, [])
+        self.assertIn("100 replies", self.stop(server)[1])
+
+
+class Endings(tool.Tool):
+    # A command with a child of its own; both pids are known, and neither ends by itself.
+    SCRIPT = 'sleep 60 & echo $$ $! > "$1/new"; mv "$1/new" "$1/pids"; wait'
+
+    def pids(self):
+        self.assertTrue(eventually(lambda: self.exists("pids")))
+        return [int(pid) for pid in self.text_of("pids").split()]
+
+    def assert_ended(self):
+        pids = self.pids()
+        self.assertTrue(eventually(lambda: all(tool.gone(pid) for pid in pids)), pids)
+
+    def test_a_caller_that_gives_up_ends_the_command_and_its_children(self):
+        server = self.serve_shell(self.SCRIPT)
+        self.assertEqual(self.call("m", "--timeout", "300ms")[0], tool.UNKNOWN)
+        self.assert_ended()
+        self.assertIn("1 calls, 0 replies", self.stop(server)[1])
+
+    def test_a_caller_that_dies_ends_the_command_and_its_children(self):
+        self.serve_shell(self.SCRIPT)
+        caller = self.start("call", self.path, "m", "--timeout", "1m")
+        self.pids()
+        caller.kill()
+        self.assert_ended()
+
+    def test_a_command_that_ignores_sigterm_is_killed(self):
+        self.serve_shell("trap '' TERM; " + self.SCRIPT + "; wait")
+        self.assertEqual(self.call("m", "--timeout", "300ms")[0], tool.UNKNOWN)
+        self.assert_ended()
+
+    def test_calls_under_way_are_answered_before_the_end(self):
+        server = self.serve_shell(Many.SCRIPT)
+        caller = self.start("call", self.path, "m", "1", "--timeout", "20s")
+        self.assertTrue(eventually(lambda: self.exists("started.1")))
+        server.send_signal(signal.SIGTERM)
+        self.assertTrue(eventually(lambda: not self.exists("app.sock")))
+        open(os.path.join(self.folder, "go"), "w", encoding="utf-8").close()
+        self.assertEqual(caller.communicate(timeout=tool.PATIENCE), (b"done\n", b""))
+        self.assertEqual(server.wait(tool.PATIENCE), 0)
+
+    def test_a_drain_ends_in_time(self):
+        server = self.serve_shell(self.SCRIPT, "--drain", "100ms")
+        caller = self.start("call", self.path, "m", "--timeout", "1m")
+        self.pids()
+        self.assertEqual(self.stop(server)[0], 0)
+        self.assert_ended()
+        caller.communicate(timeout=tool.PATIENCE)
+        self.assertEqual(caller.returncode, tool.UNKNOWN)
+
+    def test_a_second_signal_ends_the_drain(self):
+        server = self.serve_shell(self.SCRIPT, "--drain", "1h")
+        self.start("call", self.path, "m", "--timeout", "1h")
+        self.pids()
+        server.send_signal(signal.SIGTERM)
+        self.assertTrue(eventually(lambda: not self.exists("app.sock")))
+        self.assertEqual(self.stop(server)[0], 0)
+        self.assert_ended()
+
+    def test_a_killed_server_takes_its_command_along(self):
+        server = self.serve_shell("echo $$ > new; mv new pids; exec sleep 60")
+        self.start("call", self.path, "m", "--timeout", "1h")
+        self.pids()
+        server.kill()
+        self.assert_ended()
+
+
+class Places(tool.Tool):
+    def test_a_held_path_names_its_holder(self):
+        server = self.serve(self.path, "--echo")
+        for options, stream in (([], 2), (["--json"], 1)):
+            result = self.run_tool("serve", self.path, "--echo", *options)
+            self.assertEqual(result[0], tool.FAILED)
+            self.assertIn(f"{self.path} is held by pid {server.pid} ({os.path.realpath(TINCAN)})",
+                          result[stream].decode())
+
+    def test_take_over(self):
+        old = self.serve(self.path, "--echo", "--take-over")
+        new = self.serve(self.path, "--take-over", "--", "echo", "new")
+        self.assertEqual(old.communicate(timeout=tool.PATIENCE)[1], b"")
+        self.assertEqual(old.returncode, 0)
+        self.assertEqual(self.call("m"), (0, b"new\n", b""))
+        self.assertEqual(self.stop(new)[0], 0)
+
+    def test_an_inherited_listener(self):
+        script = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$1" serve "$2" --echo'
+        for address in ("fd:3", "systemd:"):
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(self.path)
+            listener.listen()
+            server = self.start(command=["bash", "-c", script, "bash", TINCAN, address],
+                                pass_fds=(3,), preexec_fn=lambda: os.dup2(listener.fileno(), 3))
+            self.assertEqual(self.line_of(server), f"serving {address}, pid {server.pid}\n")
+            listener.close()
+            self.assertEqual(self.call("m", "hello"), (0, b"hello", b""))
+            self.assertEqual(self.stop(server)[0], 0)
+            os.unlink(self.path)  # it belongs to the giver, and stays
+
+    def test_an_abstract_name_needs_a_rule(self):
+        name = f"unix-abstract:tincan-cli-{os.getpid()}"
+        self.assertIn(self.run_tool("serve", name, "--echo")[0], (tool.USAGE, tool.REFUSED))
+        self.serve(name, "--echo", "--allow-uid", str(os.getuid()))
+        self.assertEqual(self.run_tool("call", name, "m", "hello"), (0, b"hello", b""))
+
+    def test_users_and_groups_have_names(self):
+        user = pwd.getpwuid(os.getuid()).pw_name
+        self.serve(self.path, "--echo", "--allow-uid", user, "--allow-gid", "daemon")
+        self.assertEqual(self.call("m", "hello"), (0, b"hello", b""))
+
+    def test_a_foreign_file_is_left_alone(self):
+        with open(self.path, "w", encoding="utf-8") as file:
+            file.write("precious")
+        self.assert_ends(self.run_tool("serve", self.path, "--echo"), tool.FAILED, "app.sock")
+        self.assertEqual(self.text_of("app.sock"), "precious")
+
+
+class Usage(tool.Tool):
+    def assert_usage(self, sentence, *arguments):
+        status, out, error = self.run_tool("serve", *arguments)
+        self.assertEqual((status, out), (tool.USAGE, b""), error)
+        self.assertEqual(error.decode(), f"tincan: {sentence}\nTry: tincan serve --help\n")
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_what_is_wrong_is_said(self):
+        answer = "what should answer? Give either --echo or -- COMMAND ARG..."
+        self.assert_usage("PATH is required", "--echo")
+        self.assert_usage(answer, "x.sock")
+        self.assert_usage(answer, "x.sock", "--")
+        self.assert_usage(answer, "x.sock", "--echo", "--", "cat")
+        self.assert_usage("no-such: no such program, or it cannot be executed",
+                          "x.sock", "--", "no-such")
+        for mode in ("888", "rw", "01777"):
+            self.assert_usage(f"--mode: {mode} is not an octal mode such as 0660",
+                              "x.sock", "--echo", f"--mode={mode}")
+        self.assert_usage("--allow-uid: there is no user no-such", "x.sock", "--echo",
+                          "--allow-uid", "no-such")
+        self.assert_usage("--method: tincan.x: names that begin with tincan. are reserved",
+                          "x.sock", "--echo", "--method", "tincan.x")
+        self.assert_usage("--method: a name has 1 to 255 bytes", "x.sock", "--echo",
+                          "--method", "m" * 256)
+
+
+if __name__ == "__main__":
+    unittest.main()

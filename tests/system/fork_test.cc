@@ -1,0 +1,213 @@
+// fork(2) and signals do not disturb a conversation (promises 17 and 18).
+
+#include <signal.h>
+#include <sys/time.h>
+
+#include <thread>
+
+#include "system/polling.h"
+#include "system/raw_peer.h"
+#include "system/running_server.h"
+#include "system/server_process.h"
+
+namespace tincan::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+bool is_forked(const Failure& failure) {
+  return failure.cause() == Cause::forked && failure.outcome() == Outcome::not_sent &&
+         failure.detail().find("fork()") != std::string::npos;
+}
+
+TEST(Fork, MakesTheChildsClientFailAndLeavesTheParentsAlone) {  // P18, attack 43
+  const TemporaryDirectory directory;
+  auto server = start_server(directory / "s", [](Server&) {});
+  std::optional<Client> client = or_exit(Client::connect(directory / "s"));
+  ASSERT_TRUE(client->submit("tincan.ping", {}, [](const Result<Reply>&) {}));
+  ASSERT_GE(client->fd(), 0);
+  for (int i = 0; i < 20; ++i) {
+    auto child = Process::fork([&] {
+      const auto called = client->call("tincan.ping");
+      if (called || !is_forked(called.error())) return 1;
+      const auto sent = client->send("tincan.ping");
+      if (sent || !is_forked(sent.error())) return 2;
+      const auto submitted = client->submit("tincan.ping", {}, [](const Result<Reply>&) {});
+      if (submitted || !is_forked(submitted.error())) return 3;
+      client->process();
+      client->cancel(1);
+      client.reset();
+      // A client of its own is as good as any.
+      Client own = or_exit(Client::connect(directory / "s"));
+      return own.call("tincan.ping") ? 0 : 4;
+    });
+    EXPECT_EQ(child.wait(), 0) << child.output();
+    EXPECT_TRUE(client->call("tincan.ping"));
+  }
+  EXPECT_EQ(client->reconnects(), 0u);
+}
+
+TEST(Fork, LeavesTheServersConnectionsAndPathToTheParent) {  // P18, attack 44
+  TemporaryDirectory directory;
+  std::optional<Server> server = or_exit(Server::listen(directory / "s"));
+  std::thread loop([&] { EXPECT_TRUE(server->run()); });
+  Client client = or_exit(Client::connect(directory / "s"));
+  ASSERT_TRUE(client.call("tincan.ping"));
+  auto child = Process::fork([&] {
+    server->stop();
+    if (server->process()) return 1;
+    const auto run = server->run();
+    if (run || run.error().cause() != Cause::forked) return 2;
+    server.reset();
+    return 0;
+  });
+  EXPECT_EQ(child.wait(), 0) << child.output();
+  EXPECT_TRUE(client.call("tincan.ping"));
+  EXPECT_EQ(client.reconnects(), 0u);
+  EXPECT_TRUE(Client::connect(directory / "s"));
+  server->stop();
+  loop.join();
+}
+
+TEST(Fork, KeepsNoConnectionAliveInTheChild) {  // P6, P18
+  std::optional<RunningServer> server(std::in_place);
+  server->run();
+  Client client = server->connect({.reconnect_deadline = 1ms});
+  ASSERT_TRUE(client.call("tincan.ping"));
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  auto child = Process::fork([&] {
+    ::close(ends[1]);
+    char byte;
+    return ::read(ends[0], &byte, 1) == 0 ? 0 : 1;  // lives until the test lets it go
+  });
+  server.reset();
+  // The child holds nothing that would make the server seem alive.
+  const auto reply = client.call("tincan.ping", "", {.deadline = 10s});
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().outcome(), Outcome::not_sent);
+  EXPECT_NE(reply.error().cause(), Cause::deadline);
+  ::close(ends[1]);
+  ::close(ends[0]);
+  EXPECT_EQ(child.wait(), 0);
+}
+
+TEST(Fork, InTheMiddleOfManyThreadsIsSafe) {  // P18
+  RunningServer server;
+  server.run();
+  std::optional<Client> client = server.connect();
+  std::atomic<bool> finish = false;
+  std::atomic<int> failed = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      while (!finish) failed += !client->call("tincan.ping", "x", {.deadline = 60s});
+    });
+  }
+  for (int i = 0; i < 100; ++i) {
+    auto child = Process::fork([&] {
+      const auto called = client->call("tincan.ping");
+      const bool right = !called && is_forked(called.error());
+      client.reset();  // the locks may be held by threads that are not here
+      return right ? 0 : 1;
+    });
+    ASSERT_EQ(child.wait(), 0) << "child " << i << ": " << child.output();
+  }
+  finish = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failed, 0);
+  EXPECT_EQ(client->reconnects(), 0u);
+}
+
+TEST(Exec, InheritsNoDescriptor) {  // P12, P18
+  RunningServer server;
+  server.run(2);
+  Client client = server.connect();
+  ASSERT_TRUE(client.call("tincan.ping"));
+  ASSERT_GE(client.fd(), 0);
+  auto child = Process::run({"/bin/ls", "-l", "/proc/self/fd"}, [] {
+    ::dup2(::open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
+  });
+  ASSERT_EQ(child.wait(), 0);
+  EXPECT_EQ(child.output().find("socket:"), std::string::npos) << child.output();
+  EXPECT_EQ(child.output().find("eventpoll"), std::string::npos) << child.output();
+  EXPECT_EQ(child.output().find("eventfd"), std::string::npos) << child.output();
+}
+
+/// A timer signal every millisecond, without SA_RESTART.
+class SignalStorm {
+ public:
+  SignalStorm() {
+    struct sigaction action = {};
+    action.sa_handler = [](int) {};
+    ::sigaction(SIGALRM, &action, &before_);
+    set(std::chrono::microseconds(1ms).count());
+  }
+  ~SignalStorm() {
+    set(0);
+    ::sigaction(SIGALRM, &before_, nullptr);
+  }
+
+ private:
+  static void set(long microseconds) {
+    const itimerval every{{0, microseconds}, {0, microseconds}};
+    ::setitimer(ITIMER_REAL, &every, nullptr);
+  }
+  struct sigaction before_ = {};
+};
+
+TEST(Signals, EveryMillisecondAreNotSeenByCallsOrHandlers) {  // P17, attack 45
+  const TemporaryDirectory directory;
+  auto server = Process::fork([&] {
+    const SignalStorm storm;
+    return serve(directory / "s", [](Server& served) {
+      served.on("echo", [](Request request) { request.reply(request.payload()); });
+    });
+  });
+  ASSERT_TRUE(server.wait_for_output("ready"));
+  const SignalStorm storm;
+  Client client = or_exit(Client::connect(directory / "s", {.connect_deadline = 10s}));
+  const std::string large(300'000, 'x');
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string_view payload = i % 500 == 0 ? std::string_view(large) : "small";
+    const auto reply = client.call("echo", payload, {.deadline = 20s});
+    ASSERT_TRUE(reply) << reply.error().explain();
+    ASSERT_TRUE(reply->text() == payload);
+  }
+  EXPECT_EQ(client.reconnects(), 0u);
+}
+
+TEST(Signals, AtAClosedConnectionDoNotKillAnybody) {  // P17, attack 10
+  const TemporaryDirectory directory;
+  // Both sides with the default action of SIGPIPE, which ends a process.
+  ::signal(SIGPIPE, SIG_DFL);
+  auto server = start_server(directory / "s", [](Server& served) {
+    ::signal(SIGPIPE, SIG_DFL);
+    served.on("large", [](Request request) { request.reply(std::string(1 << 20, 'x')); });
+  });
+  auto client = Process::fork([&] {
+    ::signal(SIGPIPE, SIG_DFL);
+    for (int i = 0; i < 200; ++i) {
+      RawPeer rude(directory / "s");
+      rude.greet();
+      rude.send(RawPeer::call(1, 0, "large"));
+    }
+    // And a client whose server goes while it writes.
+    Client writer = or_exit(Client::connect(directory / "s", {.reconnect_deadline = 1ms}));
+    const std::string large(1 << 20, 'x');
+    std::printf("writing\n");
+    std::fflush(stdout);
+    while (writer.call("tincan.ping", large)) {
+    }
+    return 0;
+  });
+  ASSERT_TRUE(client.wait_for_output("writing")) << client.output();
+  EXPECT_TRUE(server.running());
+  server.kill();
+  EXPECT_EQ(client.wait(), 0) << client.output();
+}
+
+}  // namespace
+
+}  // namespace tincan::test

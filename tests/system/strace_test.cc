@@ -1,0 +1,75 @@
+// How many system calls a call costs, counted by strace(1): two in the client, three in the server.
+
+#include <map>
+#include <sstream>
+
+#include "support/process.h"
+#include "support/temporary_directory.h"
+
+namespace tincan::test {
+
+namespace {
+
+constexpr int calls = 1000;
+
+using SystemCalls = std::map<std::string, int>;
+
+/// The system calls in the trace between the writing of "begin" and of "end".
+SystemCalls between_marks(const std::string& trace) {
+  SystemCalls counts;
+  std::istringstream lines(trace);
+  bool counting = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("write(1, \"end") != std::string::npos) return counts;
+    if (line.find("write(1, \"begin") != std::string::npos) {
+      counting = true;
+      continue;
+    }
+    const auto name = line.find_first_not_of("0123456789 ");
+    const auto parenthesis = line.find('(');
+    // A resumed call was counted when it began; signals and exits are no calls.
+    if (!counting || name == std::string::npos || parenthesis == std::string::npos) continue;
+    if (line[name] == '<' || line[name] == '+' || line[name] == '-') continue;
+    ++counts[line.substr(name, parenthesis - name)];
+  }
+  ADD_FAILURE() << "no end in the trace";
+  return counts;
+}
+
+std::string as_text(const SystemCalls& counts) {
+  std::string text;
+  for (const auto& [name, count] : counts) text += name + " " + std::to_string(count) + "\n";
+  return text;
+}
+
+TEST(SystemCalls, OfACallAreTwoInTheClientAndThreeInTheServer) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer makes system calls of its own";
+#endif
+  auto probe = Process::run({"strace", "-o", "/dev/null", "true"});
+  if (probe.wait() != 0) GTEST_SKIP() << "strace cannot be used here: " << probe.output();
+
+  const TemporaryDirectory directory;
+  const auto traced = [&](const std::string& trace, std::vector<std::string> subject) {
+    std::vector<std::string> command{"strace", "-f", "-o", directory / trace,
+                                     binary("tests/strace_subject")};
+    command.insert(command.end(), subject.begin(), subject.end());
+    return Process::run(command);
+  };
+  auto server = traced("server", {"server", directory / "s"});
+  ASSERT_TRUE(server.wait_for_output("ready")) << server.output();
+  auto client = traced("client", {"client", directory / "s", std::to_string(calls)});
+  ASSERT_EQ(client.wait(), 0) << client.output();
+  ASSERT_EQ(server.wait(), 0) << server.output();
+
+  const SystemCalls of_client{{"sendto", calls}, {"recvfrom", calls}};
+  EXPECT_EQ(as_text(between_marks(read_file(directory / "client"))), as_text(of_client));
+  // Between the marks lie the answer to "begin" and the arrival of "end" too: one call more.
+  const SystemCalls of_server{
+      {"epoll_wait", calls + 1}, {"recvfrom", calls + 1}, {"sendto", calls + 1}};
+  EXPECT_EQ(as_text(between_marks(read_file(directory / "server"))), as_text(of_server));
+}
+
+}  // namespace
+
+}  // namespace tincan::test

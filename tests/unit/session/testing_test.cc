@@ -1,0 +1,85 @@
+#include "tincan/testing.h"
+
+namespace tincan {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(TestingPair, CallsItsServerWithoutAThread) {
+  auto [server, client] = testing::pair();
+  server.on("greet",
+            [](Request request) { request.reply("hello " + std::string(request.text())); });
+  EXPECT_EQ(or_exit(client.call("greet", "world")).text(), "hello world");
+  EXPECT_EQ(client.call("gret").error().cause(), Cause::no_method);
+  EXPECT_TRUE(client.send("greet", "nobody"));
+}
+
+TEST(TestingPair, CarriesLargePayloadsBothWays) {
+  auto [server, client] = testing::pair();
+  server.on("echo", [](Request request) { request.reply(request.payload()); });
+  const std::string large(5 << 20, 'x');
+  EXPECT_TRUE(or_exit(client.call("echo", large, {.deadline = 60s})).text() == large);
+}
+
+TEST(TestingPair, LetsATestHoldARequestPastItsDeadline) {
+  auto [server, client] = testing::pair();
+  std::optional<Request> held;
+  server.on("hold", [&](Request request) { held = std::move(request); });
+  const auto reply = client.call("hold", "", {.deadline = 5ms});
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().cause(), Cause::deadline);
+  EXPECT_EQ(reply.error().outcome(), Outcome::unknown);
+  EXPECT_TRUE(held->abandoned());
+  held->reply("late");
+  EXPECT_TRUE(client.call("tincan.ping"));
+}
+
+TEST(TestingPair, ObeysTheOptionsOfBothSides) {
+  auto [server, client] =
+      testing::pair({.payload_bytes_max = 10, .descriptors_max = 1}, {.payload_bytes_max = 20});
+  server.on("twice", [](Request request) {
+    request.reply(std::string(request.text()) + std::string(request.text()) + "!");
+  });
+  EXPECT_EQ(client.call("twice", "12345678901").error().cause(), Cause::too_large);
+  EXPECT_EQ(client.call("twice", "1234567890").error().outcome(), Outcome::declared);
+  EXPECT_EQ(or_exit(client.call("twice", "123456789")).text().size(), 19u);
+}
+
+TEST(TestingPair, MayBeMovedAndTakenApartInAnyOrder) {
+  std::optional<Server> server;
+  std::optional<Client> client;
+  {
+    auto pair = testing::pair({}, {.reconnect_deadline = 1ms});
+    server.emplace(std::move(pair.server));
+    client.emplace(std::move(pair.client));
+  }
+  EXPECT_TRUE(client->call("tincan.ping"));
+  EXPECT_TRUE(client->peer().inherited());
+  // A test of what a program does when its server goes.
+  server.reset();
+  const auto reply = client->call("tincan.ping", "", {.deadline = 10s});
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().outcome(), Outcome::not_sent);
+  EXPECT_NE(reply.error().cause(), Cause::deadline);
+}
+
+TEST(TestingPair, LosesTheCallsUnderWayWhenItsServerGoes) {
+  auto pair = testing::pair();
+  std::optional<Server> server = std::move(pair.server);
+  std::optional<Request> held;
+  server->on("hold", [&](Request request) { held = std::move(request); });
+  std::optional<Failure> ended;
+  ASSERT_TRUE(pair.client.submit("hold", {}, [&](Result<Reply> reply) { ended = reply.error(); }));
+  server->process();
+  ASSERT_TRUE(held);
+  server.reset();
+  pair.client.process();
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->outcome(), Outcome::unknown);
+  EXPECT_EQ(ended->cause(), Cause::closed);
+}
+
+}  // namespace
+
+}  // namespace tincan

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wire/body.h"
+#include "wire/frame.h"
+
+/// Frames made by hand, right or wrong, for tests of whoever reads them.
+namespace tincan::wire::test {
+
+using Bytes = std::vector<std::byte>;
+
+inline std::span<const std::byte> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
+inline std::string text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+inline Bytes joined(std::initializer_list<std::span<const std::byte>> parts) {
+  Bytes all;
+  for (const auto part : parts) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+/// What looks different at every place, so that bytes which moved are noticed.
+inline std::string pattern(std::size_t bytes, std::uint32_t seed = 1) {
+  std::string text(bytes, '\0');
+  std::uint32_t state = seed * 2654435761u + 12345;
+  for (char& character : text) {
+    state = state * 1664525 + 1013904223;
+    character = static_cast<char>(state >> 24);
+  }
+  return text;
+}
+
+inline Bytes frame(Kind kind, std::uint64_t id, std::span<const std::byte> body = {},
+                   std::uint8_t flags = 0, std::uint16_t descriptors = 0) {
+  const FrameHeader header{.body_bytes = static_cast<std::uint32_t>(body.size()),
+                           .kind = kind,
+                           .flags = flags,
+                           .descriptors = descriptors,
+                           .id = id};
+  return joined({std::as_bytes(std::span(&header, 1)), body});
+}
+
+inline std::uint64_t id_of(std::uint16_t slot, std::uint64_t sequence) {
+  return CallId{.slot = slot, .sequence = sequence}.value();
+}
+
+inline Bytes first_body(const Prologue& prologue, std::string_view payload = {}) {
+  Bytes body;
+  encode_prologue(prologue, body);
+  return joined({body, bytes_of(payload)});
+}
+
+inline Bytes call(std::uint64_t id, std::string_view method, std::string_view payload = {},
+                  std::uint8_t flags = 0, std::uint16_t descriptors = 0) {
+  Prologue prologue;
+  prologue.method = method;
+  return frame(Kind::call, id, first_body(prologue, payload), flags, descriptors);
+}
+
+/// The first of several fragments, of a payload of `payload_bytes` in all.
+inline Bytes first_fragment(Kind kind, std::uint64_t id, std::string_view method,
+                            std::string_view payload, std::uint64_t payload_bytes,
+                            std::uint8_t flags = 0, std::uint16_t descriptors = 0) {
+  Prologue prologue;
+  prologue.method = method;
+  prologue.payload_bytes = payload_bytes;
+  const auto all_flags = static_cast<std::uint8_t>(flags | flag_more);
+  return frame(kind, id, first_body(prologue, payload), all_flags, descriptors);
+}
+
+inline Bytes reply(std::uint64_t id, std::string_view payload = {}) {
+  return frame(Kind::reply, id, first_body({}, payload));
+}
+
+inline Bytes error(std::uint64_t id, const Error& why) {
+  Bytes bytes;
+  encode_error(id, why, bytes);
+  return bytes;
+}
+
+inline Bytes hello(const Hello& hello) {
+  Bytes bytes;
+  encode_hello(hello, bytes);
+  return bytes;
+}
+
+/// The frames that `stream` is made of; what is left at its end is dropped.
+inline std::vector<Frame> frames_of(std::span<const std::byte> stream) {
+  std::vector<Frame> frames;
+  for (;;) {
+    const Parsed parsed = parse_frame(stream);
+    if (parsed.state != Parsed::State::whole) return frames;
+    frames.push_back(parsed.frame);
+    stream = stream.subspan(sizeof(FrameHeader) + parsed.frame.body.size());
+  }
+}
+
+}  // namespace tincan::wire::test
