@@ -132,8 +132,9 @@ class Failures(tool.Tool):
         listener.bind(os.path.join(self.folder, "udsocket"))
         listener.listen(8)
         self.assert_fails(
-            tool.NOT_SENT, "not sent: ./udsocket accepted us but sent no HELLO in 1 s; not a tincan "
-            "server\\? For raw bytes: tincan bytes ./udsocket", "call", "./udsocket", "m")
+            tool.NOT_SENT,
+            "not sent: ./udsocket accepted us but sent no HELLO in 1 s; not a tincan server\\? "
+            "For raw bytes: tincan bytes ./udsocket", "call", "./udsocket", "m")
 
     def test_not_sent_no_such_method(self):
         self.serve(self.path, "--echo", "--method", "job.run", "--method", "job.status")

@@ -90,7 +90,8 @@ class Completions(unittest.TestCase):
                           for name in ("common", "listen"))
         for command in tool.COMMANDS:
             self.assertIn(f"'{command}:", text)
-            body = re.search(rf"^    {command}\)\n(.*?);;$", text, re.DOTALL | re.MULTILINE).group(1)
+            body = re.search(rf"^    {command}\)\n(.*?);;$", text,
+                             re.DOTALL | re.MULTILINE).group(1)
             body = body.replace("$common", common).replace("$listen", listen)
             named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", body))
             self.assertEqual(named, tool.long_options(command), command)

@@ -22,8 +22,9 @@ class Lines(tool.Tool):
                                           rf"pid {server.pid}\n\Z")
             self.assertEqual(self.call("m", "hello")[1], b"hello")
             self.assertEqual(self.stop(server, number),
-                             (tool.SUCCESS, "drained ./app.sock: 1 connections, 1 calls, 1 replies, "
-                                            "0 errors, 0 cancelled, 0 refused\n", ""))
+                             (tool.SUCCESS,
+                              "drained ./app.sock: 1 connections, 1 calls, 1 replies, "
+                              "0 errors, 0 cancelled, 0 refused\n", ""))
             self.assertFalse(self.exists("app.sock"))
 
     def test_json(self):

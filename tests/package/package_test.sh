@@ -57,7 +57,8 @@ check_exports() {
   foreign=$(readelf --dynamic "$library" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' |
     grep -vE '^(libc|libm|libstdc\+\+|libgcc_s|ld-linux-[a-z0-9-]+)\.so') &&
     fail "the shared library needs $foreign"
-  [[ $(readelf --dynamic "$library") == *"SONAME"*"libtincan.so.${version%.*}"* ]] || fail "no SONAME"
+  [[ $(readelf --dynamic "$library") == *"SONAME"*"libtincan.so.${version%.*}"* ]] ||
+    fail "no SONAME"
 }
 
 # expect_version COMMAND...: the foreign program ran all through
@@ -68,17 +69,16 @@ expect_version() {
 }
 
 use_by_cmake() {
-  quiet cmake -S "$source/tests/package/foreign" -B "$folder/by-cmake" -DCMAKE_PREFIX_PATH="$prefix"
+  quiet cmake -S "$source/tests/package/foreign" -B "$folder/by-cmake" \
+    -DCMAKE_PREFIX_PATH="$prefix"
   quiet cmake --build "$folder/by-cmake"
   expect_version "$folder/by-cmake/foreign"
 }
 
 # Until 1.0 a minor version may break, so 0.1 must not pass for 0.2.
 refuse_newer() {
-  mkdir "$folder/newer"
-  sed 's/find_package(tincan 0.1/find_package(tincan 0.2/' "$source/tests/package/foreign/CMakeLists.txt" \
-    >"$folder/newer/CMakeLists.txt"
-  cp "$source/tests/package/foreign/main.cc" "$folder/newer"
+  cp -r "$source/tests/package/foreign" "$folder/newer"
+  sed -i 's/find_package(tincan 0.1/find_package(tincan 0.2/' "$folder/newer/CMakeLists.txt"
   if cmake -S "$folder/newer" -B "$folder/newer/build" -DCMAKE_PREFIX_PATH="$prefix" \
     >/dev/null 2>&1; then
     fail "$version passes for 0.2"

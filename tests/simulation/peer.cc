@@ -90,7 +90,11 @@ void Peer::connection_ended(const char* why) {
 }
 
 bool Peer::read() {
-  if (!session_ || !session_->wants_input()) return false;
+  if (!session_) return false;
+  if (!session_->wants_input()) {
+    if (cannot_write_) die();  // EPOLLHUP: what it waits for will not be read
+    return false;
+  }
   auto read = connection_->to(end_).read(128 * 1024, universe_.random, universe_.weather);
   if (read.trouble == Trouble::again && unread_.empty()) return false;
   if (read.trouble == Trouble::reset || (read.trouble == Trouble::none && read.bytes.empty())) {

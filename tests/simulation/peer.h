@@ -84,7 +84,6 @@ class Peer final : public protocol::Events {
   void on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer> result) override;
   void on_drain() override {}
 
-  void debug() { fprintf(stderr, "end %d conn %d cw %d unread %zu held %zu", end_, !!session_, cannot_write_, unread_.size(), held_.size()); if (session_) fprintf(stderr, " wants %d unsent %zu inflight %zu answer %zu hello %d drain %d q %d\n", session_->wants_input(), session_->unsent_bytes(), session_->calls_in_flight(), session_->calls_to_answer(), session_->expects_hello(), session_->peer_is_draining(), connection_->to(end_).has_bytes()); for (auto& j : jobs) if (!j.is_over()) fprintf(stderr, " %d:%d:%zu:%d", j.number, (int)j.state, j.payload.size(), j.one_way); fprintf(stderr, "\n"); }
   std::deque<Job> jobs;
   std::multiset<int>
       ran;  ///< The ledger: jobs of the other side, entered before they are answered.

@@ -22,7 +22,6 @@ class World {
     universe_.weather = {.capacity = 200'000, .short_once_in = SIZE_MAX, .again_once_in = SIZE_MAX};
     for (int round = 0; round < 10'000 && !is_finished(); ++round) step_calmly();
     universe_.expect(is_finished(), "calls that never end");
-    client_.debug(); server_.debug();
     check(client_, server_);
     check(server_, client_);
   }

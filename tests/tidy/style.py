@@ -22,6 +22,7 @@ SLEEP = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep|sleep)\s*\(")
 # Where a test may sleep, and why that does not make it slow or unsteady.
 SLEEPS = {
     "tests/support/eventually.h": "the pause between two looks, in the one loop that polls",
+    "tests/support/eventually.py": "the same for tests in Python",
 }
 
 

@@ -4,7 +4,7 @@ import os
 import re
 
 CODE = (".cc", ".h")
-TEXT = CODE + (".py", ".cmake", ".txt", ".md", ".json", ".map", ".in", ".bash", ".1")
+TEXT = CODE + (".py", ".cmake", ".txt", ".md", ".json", ".map", ".in", ".bash", ".sh", ".1")
 SKIPPED = {".git", "build", "corpus", "__pycache__"}
 
 

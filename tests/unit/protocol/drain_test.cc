@@ -62,7 +62,7 @@ TEST(Drain, FinishesWhatWasAcceptedAndNothingElse) {
 
 TEST(Drain, LetsCallsInPiecesFinishThatHadBegun) {
   for (const bool one_way : {false, true}) {
-    Pair pair;
+    Pair pair({.outgoing_bytes_pause = UINT64_MAX});
     Call begun("m", pattern(10 * fragment));
     Call too_late("m", pattern(10 * fragment));
     begun.one_way = too_late.one_way = one_way;

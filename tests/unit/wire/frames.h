@@ -32,12 +32,13 @@ inline Bytes joined(std::initializer_list<std::span<const std::byte>> parts) {
 
 /// What looks different at every place, so that bytes which moved are noticed.
 inline std::string pattern(std::size_t bytes, std::uint32_t seed = 1) {
-  std::string text(bytes, '\0');
-  std::uint32_t state = seed * 2654435761u + 12345;
-  for (char& character : text) {
-    state = state * 1664525 + 1013904223;
-    character = static_cast<char>(state >> 24);
+  std::string text(bytes + 8, '\0');
+  std::uint64_t state = seed * 0x9E3779B97F4A7C15u + 1;
+  for (std::size_t i = 0; i < bytes; i += sizeof state) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    std::memcpy(text.data() + i, &state, sizeof state);
   }
+  text.resize(bytes);
   return text;
 }
 
