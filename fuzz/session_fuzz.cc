@@ -187,7 +187,8 @@ class Side final : public protocol::Events {
     if (shape % 4 == 3) {
       session_->fail(held.id, {.reason = wire::Reason::declared, .code = 1, .text = "no"});
     } else if (shape % 4 != 2 || !held.one_way) {
-      session_->reply(held.id, std::as_bytes(std::span(reply_to(held.bytes))), {});
+      const std::string text = reply_to(held.bytes);
+      session_->reply(held.id, std::as_bytes(std::span(text)), {});
       session_->reply(held.id, {}, {});
     }
     session_->release(held.bytes, held.one_way);

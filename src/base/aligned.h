@@ -7,8 +7,8 @@
 namespace tincan {
 
 /// Where buffers begin that the kernel copies into: at a cache line. Large blocks of malloc(3)
-/// begin 16 bytes into a page, and there AMD's Zen 3 takes over 2 µs longer to copy 1 KB, as much
-/// as a system call costs four times over (docs/performance.md).
+/// begin 16 bytes into a page, and to there AMD's Zen 3 copies so slowly that it was 5 % of a call
+/// of 1 KB (docs/performance.md).
 inline constexpr std::align_val_t buffer_alignment{64};
 
 struct AlignedDelete {

@@ -199,6 +199,21 @@ TEST_F(ClaimOfAPath, MovesInFromAClaimWithoutLosingEither) {
   EXPECT_TRUE(reach(directory_ / "y.sock"));
 }
 
+TEST_F(ClaimOfAPath, LeavesNothingToAProgramThatIsExecuted) {
+  const auto claimed = claim();
+  const auto client = reach(path_);
+  for (const std::string& number : listing("/proc/self/fd")) {
+    const int flags = ::fcntl(std::stoi(number), F_GETFD);
+    struct stat status = {};
+    if (flags < 0 || ::fstat(std::stoi(number), &status) < 0 || !S_ISSOCK(status.st_mode)) continue;
+    EXPECT_EQ(flags, FD_CLOEXEC) << number;
+  }
+  const Descriptor lock(::open((directory_ / ".x.sock.lock").c_str(), O_RDONLY | O_CLOEXEC));
+  auto program = Process::run({"sh", "-c", "ls -l /proc/self/fd"});
+  ASSERT_EQ(program.wait(), 0);
+  EXPECT_EQ(program.output().find(directory_.path()), std::string::npos) << program.output();
+}
+
 class HandOver : public ClaimOfAPath {};
 
 TEST_F(HandOver, LeavesNoMomentWithoutAServer) {
