@@ -178,7 +178,7 @@ TEST(Deadline, IsNotNeededWhenBothSidesWriteAtOnce) {  // P3
   std::vector<std::thread> threads;
   for (int i = 0; i < 6; ++i) {
     threads.emplace_back([&, i] {
-      const std::string payload(3 << 20, static_cast<char>('a' + i));
+      const std::string payload(1 << 20, static_cast<char>('a' + i));
       for (int k = 0; k < 2; ++k) {
         const auto reply = client.call("echo", payload, {.deadline = 60s});
         ASSERT_TRUE(reply) << reply.error().explain();
@@ -189,7 +189,7 @@ TEST(Deadline, IsNotNeededWhenBothSidesWriteAtOnce) {  // P3
   for (std::thread& thread : threads) thread.join();
 
   // The same from one thread.
-  const std::string payload(3 << 20, 'z');
+  const std::string payload(1 << 20, 'z');
   int answered = 0;
   for (int i = 0; i < 10; ++i) {
     const auto take = [&](const Result<Reply>& reply) { answered += reply->text() == payload; };

@@ -46,7 +46,8 @@ class RunningServer {
     server_.reset();
   }
 
-  [[nodiscard]] Client connect(const ClientOptions& options = {}) const {
+  [[nodiscard]] Client connect(ClientOptions options = {}) const {
+    options.connect_deadline = patience;  // also on a busy machine
     return or_exit(Client::connect(path_, options));
   }
 
