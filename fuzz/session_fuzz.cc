@@ -105,7 +105,8 @@ class Side final : public protocol::Events {
     require(call.payload.bytes().size() <= settings.payload_bytes_max, "a payload within limits");
     require(call.descriptors.size() <= settings.descriptors_max, "descriptors within limits");
     require(call.deadline > time, "a call that has not expired");
-    if (!lied_to) require(ran.insert(std::atoi(std::string(call.method).c_str())).second, "runs once");
+    if (!lied_to)
+      require(ran.insert(std::atoi(std::string(call.method).c_str())).second, "runs once");
     held_.push_back({call.id, call.payload.bytes().size(), call.one_way});
     require(session_->calls_to_answer() <= settings.calls_in_flight_max, "calls within limits");
   }
@@ -138,7 +139,8 @@ class Side final : public protocol::Events {
     }
     require(*consumed <= unread_.size(), "no more taken than there is");
     unread_.erase(unread_.begin(), unread_.begin() + static_cast<std::ptrdiff_t>(*consumed));
-    const bool waits_for_more = unread_.size() < sizeof(wire::FrameHeader) + limits::fragment_bytes_max;
+    const bool waits_for_more =
+        unread_.size() < sizeof(wire::FrameHeader) + limits::fragment_bytes_max;
     require(waits_for_more || !session_->wants_input(), "less than a frame is left");
   }
 
@@ -240,9 +242,10 @@ std::vector<std::byte> lie(Input& input) {
   header.kind = static_cast<wire::Kind>(input.byte());
   header.flags = input.byte();
   header.descriptors = input.byte();
-  header.id = wire::CallId{.slot = static_cast<std::uint16_t>(static_cast<std::int8_t>(input.byte())),
-                           .sequence = input.byte()}
-                  .value();
+  header.id =
+      wire::CallId{.slot = static_cast<std::uint16_t>(static_cast<std::int8_t>(input.byte())),
+                   .sequence = input.byte()}
+          .value();
   if (input.byte() == 255) header.id = 0;
   const auto body = input.bytes(input.byte());
   header.body_bytes = static_cast<std::uint32_t>(body.size());
@@ -254,9 +257,13 @@ std::vector<std::byte> lie(Input& input) {
 
 void run_one(Input& input, Side& side, Side& other, int& number) {
   switch (input.byte() % 14) {
-    case 0: case 1: return side.send(other, 1 + input.word());
-    case 2: return side.send(other, SIZE_MAX);
-    case 3: case 4: {
+    case 0:
+    case 1:
+      return side.send(other, 1 + input.word());
+    case 2:
+      return side.send(other, SIZE_MAX);
+    case 3:
+    case 4: {
       const std::uint8_t shape = input.byte();
       return side.start(shape, input.word(), number++);
     }
@@ -264,11 +271,17 @@ void run_one(Input& input, Side& side, Side& other, int& number) {
       const std::uint8_t which = input.byte();
       return side.answer(which, input.byte());
     }
-    case 6: return side.give_up(input.byte(), false);
-    case 7: return side.give_up(input.byte(), true);
-    case 8: return side.drain();
-    case 9: side.time = side.time + std::chrono::nanoseconds(input.byte()); return;
-    case 10: return side.say_goodbye(other);
+    case 6:
+      return side.give_up(input.byte(), false);
+    case 7:
+      return side.give_up(input.byte(), true);
+    case 8:
+      return side.drain();
+    case 9:
+      side.time = side.time + std::chrono::nanoseconds(input.byte());
+      return;
+    case 10:
+      return side.say_goodbye(other);
     case 11: {
       side.lied_to = other.lied_to = true;
       return side.take(input.bytes(input.byte()), {});
@@ -280,7 +293,8 @@ void run_one(Input& input, Side& side, Side& other, int& number) {
       for (int i = 0; i < count; ++i) descriptors.emplace_back(descriptor_base);
       return side.take(lie(input), std::move(descriptors));
     }
-    case 13: return side.end(Failure(Cause::closed));
+    case 13:
+      return side.end(Failure(Cause::closed));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <climits>
 #include <ctime>
 
 #include "os/seam.h"
@@ -20,9 +21,15 @@ void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected, Moment
           deadline.is_never() ? nullptr : &until, nullptr, FUTEX_BITSET_MATCH_ANY);
 }
 
-void futex_wake(std::atomic<std::uint32_t>& word) {
-  syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAKE_PRIVATE, 1, nullptr,
-          nullptr, 0);
+namespace {
+void wake(std::atomic<std::uint32_t>& word, int sleepers_max) {
+  syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAKE_PRIVATE, sleepers_max,
+          nullptr, nullptr, 0);
 }
+}  // namespace
+
+void futex_wake(std::atomic<std::uint32_t>& word) { wake(word, 1); }
+
+void futex_wake_all(std::atomic<std::uint32_t>& word) { wake(word, INT_MAX); }
 
 }  // namespace tincan::os

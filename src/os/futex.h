@@ -12,5 +12,6 @@ namespace tincan::os {
 void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected, Moment deadline);
 /// Wakes one sleeper.
 void futex_wake(std::atomic<std::uint32_t>& word);
+void futex_wake_all(std::atomic<std::uint32_t>& word);
 
 }  // namespace tincan::os

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "os/clock.h"
+#include "os/futex.h"
 #include "path/access.h"
 #include "session/client_state.h"
 
@@ -57,13 +58,16 @@ Result<Client::State::Link*> Client::State::usable_link(Lock& lock, Moment deadl
       connecting_ = true;
       auto connected = connect_and_wait(lock, deadline);
       connecting_ = false;
-      connected_.notify_all();
+      attempts_.fetch_add(1);
+      os::futex_wake_all(attempts_);
       if (!connected) return std::unexpected(std::move(connected.error()));
       continue;
     }
-    if (deadline.is_never()) {
-      connected_.wait(lock);
-    } else if (connected_.wait_until(lock, *to_time_point(deadline)) == std::cv_status::timeout) {
+    const std::uint32_t attempt = attempts_.load();
+    lock.unlock();
+    os::futex_wait(attempts_, attempt, deadline);
+    lock.lock();
+    if (!deadline.is_never() && connecting_ && os::now() >= deadline) {
       return std::unexpected(
           Failure(Cause::deadline, address_.text() + ": the time ran out while connecting again"));
     }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <condition_variable>
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -110,15 +110,15 @@ struct Client::State {
   std::unique_ptr<Link> link_;                  ///< The one for new calls; null: to be connected.
   std::vector<std::unique_ptr<Link>> retired_;  ///< Draining or dead, until their calls have ended.
   bool connecting_ = false;
-  std::condition_variable connected_;
+  std::atomic<std::uint32_t> attempts_ = 0;  ///< To connect; those who wait sleep on it.
   std::uint64_t connections_ = 0;
 
   // Calls that were submitted.
   std::optional<os::Poller> poller_;
   std::optional<os::Bell> bell_;
-  bool rung_ = false;           ///< The bell; process() has not come since.
-  bool processing_ = false;     ///< process() has the lock, and will see what has ended.
-  bool* gone_ = nullptr;        ///< Where the destructor tells process(), if a completion runs it.
+  bool rung_ = false;        ///< The bell; process() has not come since.
+  bool processing_ = false;  ///< process() has the lock, and will see what has ended.
+  bool* gone_ = nullptr;     ///< Where the destructor tells process(), if a completion runs it.
   std::map<std::uint64_t, std::unique_ptr<Submitted>> submitted_;
   std::vector<std::uint64_t> ended_;  ///< Their numbers, until process() has seen them.
   std::uint64_t next_number_ = 1;

@@ -235,7 +235,7 @@ void Loop::accept_some() {
 void Loop::rest_from_accepting(int error) {
   if (accept_again_.is_never()) {
     service_.log("accepting rests for " + std::to_string(limits::accept_rest.count()) +
-                 " ms: " + std::strerror(error));
+                 " ms: " + strerrordesc_np(error));
     poller_.remove(service_.listener());
   }
   accept_again_ = read_clock() + limits::accept_rest;

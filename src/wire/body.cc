@@ -36,7 +36,8 @@ class PrologueWriter {
   void field(std::uint8_t tag, std::string_view value) {
     this->value(tag);
     this->value(static_cast<std::uint8_t>(value.size()));
-    std::memcpy(bytes_ + size_, value.data(), value.size());
+    // memcpy takes no null, which an empty view may have.
+    if (!value.empty()) std::memcpy(bytes_ + size_, value.data(), value.size());
     size_ += value.size();
   }
   template <class T>

@@ -27,10 +27,10 @@ std::ostream& operator<<(std::ostream& out, const Step& step) {
 }
 
 rc::Gen<Step> any_step() {
-  const auto size = rc::gen::weightedOneOf<std::size_t>(
-      {{10, rc::gen::inRange<std::size_t>(0, 100)},
-       {1, rc::gen::inRange<std::size_t>(60'000, 70'000)},
-       {1, rc::gen::inRange<std::size_t>(0, 300 * 1024)}});
+  const auto size =
+      rc::gen::weightedOneOf<std::size_t>({{10, rc::gen::inRange<std::size_t>(0, 100)},
+                                           {1, rc::gen::inRange<std::size_t>(60'000, 70'000)},
+                                           {1, rc::gen::inRange<std::size_t>(0, 300 * 1024)}});
   const auto kind = rc::gen::weightedElement<int>({{6, Step::start},
                                                    {8, Step::deliver_there},
                                                    {8, Step::deliver_back},

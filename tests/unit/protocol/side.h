@@ -119,9 +119,10 @@ class Side final : public Events {
     auto& call = static_cast<Call&>(outgoing);
     ++call.ends;
     // A one-way call ends when it is written, which is nothing that was heard.
-    if (!call.one_way) events.push_back(result ? "reply " + digest(result->payload.bytes()) + " " +
-                                  std::to_string(result->descriptors.size())
-                            : "failure " + result.error().explain());
+    if (!call.one_way)
+      events.push_back(result ? "reply " + digest(result->payload.bytes()) + " " +
+                                    std::to_string(result->descriptors.size())
+                              : "failure " + result.error().explain());
     call.result = std::move(result);
     if (ended) ended(call);
   }
