@@ -252,6 +252,9 @@ void RunningCommand::answer(int code, int status) {
     if (!message.empty()) message += '\n';
     message += how_it_ended(name_, code, status);
   }
+  // The library would keep the beginning.
+  constexpr std::size_t bytes_max = tincan::limits::error_text_bytes_max;
+  if (message.size() > bytes_max) message.erase(0, message.size() - bytes_max);
   constexpr int signal_base = 128;  // as a shell's $?
   request_.fail(message, code == CLD_EXITED ? status : signal_base + status);
 }

@@ -25,13 +25,17 @@ class Moment {
   /// Saturates: a wait that is too long to express lasts for ever. Negative waits count as none.
   constexpr Moment operator+(Nanoseconds wait) const {
     if (wait.count() <= 0) return *this;
-    if (is_never() || wait.count() >= INT64_MAX - nanoseconds_) return never();
-    return Moment(nanoseconds_ + wait.count());
+    std::int64_t sum;
+    if (is_never() || __builtin_add_overflow(nanoseconds_, wait.count(), &sum)) return never();
+    return Moment(sum);
   }
   /// Time from `earlier` to here; zero when that has passed, the maximum when here is never.
   [[nodiscard]] constexpr Nanoseconds since(Moment earlier) const {
     if (is_never()) return Nanoseconds::max();
-    return Nanoseconds(std::max<std::int64_t>(0, nanoseconds_ - earlier.nanoseconds_));
+    if (earlier >= *this) return Nanoseconds(0);
+    std::int64_t difference;
+    const bool overflows = __builtin_sub_overflow(nanoseconds_, earlier.nanoseconds_, &difference);
+    return overflows ? Nanoseconds::max() : Nanoseconds(difference);
   }
 
  private:

@@ -52,9 +52,8 @@ Sys<int> integer_option(int socket, int option) {
 }
 
 /// Room for the control message of the most descriptors the kernel passes at once.
-union ControlBuffer {
-  cmsghdr alignment;
-  char bytes[CMSG_SPACE(sizeof(int) * limits::message_descriptors_max)];
+struct ControlBuffer {
+  alignas(cmsghdr) char bytes[CMSG_SPACE(sizeof(int) * limits::message_descriptors_max)];
 };
 
 void take_descriptors(msghdr& message, std::vector<Descriptor>& descriptors) {

@@ -21,7 +21,7 @@ constexpr std::size_t input_bytes = 2 * (limits::fragment_bytes_max + sizeof(wir
 
 /// How much later than asked a sleep may end: SO_RCVTIMEO is left alone when it is this close, for
 /// setting it costs a system call. Promise 3 allows 20 ms.
-constexpr Nanoseconds timeout_slack = std::chrono::milliseconds(1);
+constexpr Nanoseconds timeout_slack = std::chrono::milliseconds(5);
 /// How short a SO_RCVTIMEO is left alone though a wait may be longer: to wake up for nothing once
 /// in so long a time costs nothing. Chosen.
 constexpr Nanoseconds timeout_idle = std::chrono::milliseconds(500);

@@ -77,14 +77,6 @@ class Bytes(tool.Tool):
         self.assertEqual(process.wait(tool.PATIENCE), tool.SUCCESS)
         self.assertTrue(eventually(lambda: received == [b"still here"]))
 
-    def test_bytes_that_nobody_takes_are_a_failure(self):
-        self.listen(lambda connection: connection.shutdown(socket.SHUT_RD) or connection.recv(1))
-        process = self.start("bytes", self.path, stdin=subprocess.PIPE)
-        process.stdin.write(b"lost")
-        process.stdin.flush()
-        self.assertIn(process.wait(tool.PATIENCE), (tool.NOT_SENT, tool.UNKNOWN))
-        self.assertIn(b"tincan: ", process.stderr.read())
-
     def test_listen_talks_with_the_first(self):
         process = self.start("bytes", "--listen", "-v", "--mode", "0660", self.path,
                              stdin=subprocess.PIPE)

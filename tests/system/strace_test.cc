@@ -63,7 +63,11 @@ TEST(SystemCalls, OfACallAreTwoInTheClientAndThreeInTheServer) {
   ASSERT_EQ(server.wait(), 0) << server.output();
 
   const SystemCalls of_client{{"sendto", calls}, {"recvfrom", calls}};
-  EXPECT_EQ(as_text(between_marks(read_file(directory / "client"))), as_text(of_client));
+  SystemCalls made = between_marks(read_file(directory / "client"));
+  // The deadline is renewed when the thread was held up on its way from the clock to the wait.
+  EXPECT_LE(made["setsockopt"], calls / 100);
+  made.erase("setsockopt");
+  EXPECT_EQ(as_text(made), as_text(of_client));
   // Between the marks lie the answer to "begin" and the arrival of "end" too: one call more.
   const SystemCalls of_server{
       {"epoll_wait", calls + 1}, {"recvfrom", calls + 1}, {"sendto", calls + 1}};

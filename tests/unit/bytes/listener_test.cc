@@ -111,6 +111,9 @@ TEST_F(ListenerAtAPath, ClosesUnreadWhomNoRuleAdmits) {
 }
 
 TEST_F(ListenerAtAPath, RestsWhenDescriptorsRunOutAndGoesOnAfterwards) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "UBSan looks at addresses through a pipe, for which there is no descriptor";
+#endif
   auto child = Process::fork([&] {
     Listener listener = listen();
     const auto client = Stream::connect(path_);
