@@ -119,12 +119,13 @@ class Publisher {
                                  " is in the way; look at it and remove it");
   }
 
-  /// True when the socket that was to be published stands at the path, and so what stands at the
-  /// temporary name was at the path before.
+  /// True when the socket that was to be published stands at the path, dead, and so what stands at
+  /// the temporary name was at the path before.
   bool crashed_while_exchanging(const Lock& lock) const {
-    const auto status = os::status_at(directory(), place_.name);
-    return status && !lock.previous().sockets.empty() &&
-           os::id_of(*status) == lock.previous().sockets.front();
+    const auto& recorded = lock.previous().sockets;
+    const auto standing = examine(place_, place_.name, recorded);
+    return standing && standing->state == Occupant::State::dead && !recorded.empty() &&
+           standing->id == recorded.front();
   }
 
   Attempt publish(Lock lock, const Occupant& old) {

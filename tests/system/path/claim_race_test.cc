@@ -155,6 +155,7 @@ TEST(ClaimRace, HoldsTheLockThatHasItsNameAlsoWhenACleanerRemovedOne) {
     ASSERT_TRUE(claim) << "removed at call " << n << ": " << claim.error().explain();
     if (cleaner.calls() < n + calls_after_the_last_look) break;
     const Descriptor again(::open(lock.c_str(), O_RDWR | O_CLOEXEC));
+    ASSERT_TRUE(again) << "removed at call " << n;
     EXPECT_EQ(::flock(again.get(), LOCK_EX | LOCK_NB), -1) << "removed at call " << n;
   }
 }

@@ -11,6 +11,7 @@
 #include "os/process.h"
 #include "os/socket.h"
 #include "path/connect.h"
+#include "path/lock.h"
 #include "support/temporary_directory.h"
 #include "support/user.h"
 
@@ -144,13 +145,28 @@ TEST_F(ClaimOfAPath, LeavesADeadSocketOfAnotherUser) {
   EXPECT_TRUE(S_ISSOCK(status().st_mode));
 }
 
+TEST_F(ClaimOfAPath, PutsBackWhatACrashLeftExchanged) {
+  leave_dead_socket();  // was to be published, and was exchanged with what came in between
+  test::write_file(directory_ / ".x.sock.new", "a user's text");
+  path::LockRecord record{.pid = 1, .program = {}, .sockets = {os::id_of(status())}};
+  test::write_file(directory_ / ".x.sock.lock", record.text());
+  const auto claimed = claim();
+  ASSERT_FALSE(claimed);
+  EXPECT_NE(claimed.error().detail().find("is a regular file"), std::string::npos)
+      << claimed.error().detail();
+  EXPECT_EQ(test::read_file(path_), "a user's text");
+  EXPECT_EQ(listing(directory_.path()), (std::vector<std::string>{".x.sock.lock", "x.sock"}));
+}
+
 TEST_F(ClaimOfAPath, DoesNotRemoveWhatTookItsPlace) {
   auto claimed = claim();
   ASSERT_TRUE(claimed);
   ::unlink(path_.c_str());
   test::write_file(path_, "a user's text");
+  const timespec before = status().st_ctim;
   claimed->remove();
   EXPECT_EQ(test::read_file(path_), "a user's text");
+  EXPECT_EQ(status().st_ctim.tv_nsec, before.tv_nsec);  // it was not even moved
 }
 
 TEST_F(ClaimOfAPath, StaysOpenForItsBacklogAfterItsPathIsRemoved) {
@@ -161,6 +177,14 @@ TEST_F(ClaimOfAPath, StaysOpenForItsBacklogAfterItsPathIsRemoved) {
   EXPECT_FALSE(std::filesystem::exists(path_));
   EXPECT_TRUE(claimed->accept());
   EXPECT_TRUE(claim());
+}
+
+TEST_F(ClaimOfAPath, IsRefusedWhereOthersCouldReplaceIt) {
+  ASSERT_EQ(::chmod(directory_.path().c_str(), 0777), 0);
+  const auto claimed = claim();
+  ASSERT_FALSE(claimed);
+  EXPECT_EQ(claimed.error().cause(), Cause::path);
+  EXPECT_EQ(listing(directory_.path()), std::vector<std::string>());
 }
 
 TEST_F(ClaimOfAPath, RefusesWrongArguments) {
