@@ -42,19 +42,19 @@ void check_hello(std::span<const std::byte> body) {
 
 void check_prologue(std::span<const std::byte> body) {
   std::span<const std::byte> payload;
-  const auto prologue = wire::decode_prologue(body, payload);
-  if (!prologue) return;
+  wire::Prologue prologue;
+  if (!wire::decode_prologue(body, prologue, payload)) return;
   require(payload.size() + 2 <= body.size(), "a payload lies within its body");
-  Bytes encoded;
-  wire::encode_prologue(*prologue, encoded);
+  Bytes encoded(wire::layout_of(prologue).bytes);
+  wire::encode_prologue(prologue, encoded.data());
   std::span<const std::byte> rest;
-  const auto again = wire::decode_prologue(encoded, rest);
-  require(again && rest.empty() && again->method == prologue->method &&
-              again->method_number == prologue->method_number &&
-              again->deadline == prologue->deadline && again->cpu == prologue->cpu &&
-              again->payload_bytes == prologue->payload_bytes &&
-              again->trace.has_value() == prologue->trace.has_value() &&
-              again->idempotent == prologue->idempotent,
+  wire::Prologue again;
+  require(wire::decode_prologue(encoded, again, rest) && rest.empty() &&
+              again.method == prologue.method && again.method_number == prologue.method_number &&
+              again.deadline == prologue.deadline && again.cpu == prologue.cpu &&
+              again.payload_bytes == prologue.payload_bytes &&
+              again.trace.has_value() == prologue.trace.has_value() &&
+              again.idempotent == prologue.idempotent,
           "a prologue comes back");
 }
 

@@ -99,7 +99,7 @@ class Side final : public protocol::Events {
   void on_hello() override { require(++hellos_ == 1, "one HELLO"); }
   void on_drain() override { require(++drains_ == 1, "one DRAIN"); }
 
-  void on_call(protocol::IncomingCall call) override {
+  void on_call(protocol::IncomingCall&& call) override {
     require(hellos_ == 1, "a call after HELLO");
     require(!call.method.empty(), "a call has a method");
     require(call.payload.bytes().size() <= settings.payload_bytes_max, "a payload within limits");
@@ -113,7 +113,7 @@ class Side final : public protocol::Events {
 
   void on_cancel(void*) override {}
 
-  void on_end(OutgoingCall& outgoing, Result<protocol::Answer> result) override {
+  void on_end(OutgoingCall& outgoing, Result<protocol::Answer>&& result) override {
     auto& call = static_cast<Call&>(outgoing);
     require(++call.ends == 1 && !call.is_over, "a call ends once");
     call.is_over = true;

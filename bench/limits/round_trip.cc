@@ -1,6 +1,8 @@
 /// Twin of bench/round_trip.cc: 1 KB there and back, blocking send(2) and recv(2) on both sides.
-/// With the argument `timeout` the client's recv(2) has a time limit of 200 ms, by SO_RCVTIMEO.
+/// With the argument `timeout` the client's recv(2) has a time limit of 200 ms, by SO_RCVTIMEO; with
+/// `level` or `edge` the server waits in epoll_wait(2), triggered in that way.
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -19,6 +21,19 @@ namespace {
   }
 }
 
+[[noreturn]] void echo_polled(int socket, std::uint32_t trigger) {
+  const int poller = epoll_create1(EPOLL_CLOEXEC);
+  epoll_event event = {EPOLLIN | trigger, {.fd = socket}};
+  bench::require(epoll_ctl(poller, EPOLL_CTL_ADD, socket, &event) == 0, "epoll_ctl");
+  char bytes[bench::payload_bytes];
+  while (true) {
+    bench::require(epoll_wait(poller, &event, 1, -1) == 1, "epoll_wait");
+    const std::size_t count = bench::receive(socket, bytes, sizeof bytes);
+    if (count == 0) _exit(0);
+    bench::send_all(socket, bytes, count);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -26,6 +41,8 @@ int main(int argc, char** argv) {
   const auto [client, far_end] = bench::socket_pair();
   const bench::ServerProcess server(task.placement, [&, far_end = far_end](const auto& ready) {
     ready();
+    if (task.argument == "level") echo_polled(far_end, 0);
+    if (task.argument == "edge") echo_polled(far_end, EPOLLET);
     echo(far_end);
   });
   if (task.argument == "timeout") {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tincan/address.h"
@@ -27,9 +28,16 @@ class PayloadBlock;
 class Reply {
  public:
   Reply() = default;
-  Reply(Reply&& other) noexcept;
-  Reply& operator=(Reply&& other) noexcept;
-  ~Reply();
+  Reply(Reply&& other) noexcept
+      : block_(std::exchange(other.block_, nullptr)), descriptors_(std::move(other.descriptors_)) {}
+  Reply& operator=(Reply&& other) noexcept {
+    std::swap(block_, other.block_);
+    std::swap(descriptors_, other.descriptors_);
+    return *this;
+  }
+  ~Reply() {
+    if (block_ != nullptr) recycle();
+  }
 
   /// Lives as long as the reply.
   [[nodiscard]] std::span<const std::byte> payload() const;
@@ -37,10 +45,12 @@ class Reply {
   /// Descriptors that came along (ClientOptions::descriptors_max), yours to move out.
   [[nodiscard]] std::vector<Descriptor>& descriptors() { return descriptors_; }
 
-  Reply(PayloadBlock* block, std::vector<Descriptor> descriptors)
+  Reply(PayloadBlock* block, std::vector<Descriptor>&& descriptors)
       : block_(block), descriptors_(std::move(descriptors)) {}
 
  private:
+  void recycle();
+
   PayloadBlock* block_ = nullptr;
   std::vector<Descriptor> descriptors_;
 };

@@ -126,7 +126,7 @@ class Server {
   /// When process() wants to be called though nothing is readable; none: no need.
   [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline() const;
   /// Does what there is to do, runs handlers, and returns without waiting. One turn is bounded: a
-  /// busy server leaves fd() readable and wants another call.
+  /// busy server leaves fd() readable, or a deadline() that has passed, and wants another call.
   /// Returns false once a drain has ended: there is nothing left to process.
   bool process();
 

@@ -16,35 +16,50 @@ void PayloadPool::hold() {
   ++holders_;
 }
 
-void PayloadPool::drop() { drop_locked(std::unique_lock(mutex_)); }
+void PayloadPool::drop() {
+  std::unique_lock lock(mutex_);
+  if (--holders_ == 0) {
+    // From here on no block that is given back is kept.
+    PayloadBlock* const spare = spare_.exchange(&closed_, std::memory_order_acq_rel);
+    if (spare != nullptr) {
+      std::free(spare);
+      --blocks_;
+    }
+  }
+  delete_if_unused(std::move(lock));
+}
 
-void PayloadPool::drop_locked(std::unique_lock<std::mutex> lock) {
-  const bool last = --holders_ == 0;
+void PayloadPool::delete_if_unused(std::unique_lock<std::mutex> lock) {
+  const bool unused = holders_ == 0 && blocks_ == 0;
   lock.unlock();
-  if (last) delete this;
+  if (unused) delete this;
 }
 
 PayloadPool::~PayloadPool() {
   while (free_ != nullptr) std::free(std::exchange(free_, free_->next_));
 }
 
-PayloadBlock* PayloadPool::acquire(std::size_t capacity) {
-  PayloadBlock* block;
-  {
-    const std::lock_guard lock(mutex_);
-    ++holders_;
-    block = free_;
-    if (block != nullptr) {
-      free_ = block->next_;
-      kept_bytes_ -= block->capacity_;
-    }
+PayloadBlock* PayloadPool::take_kept() {
+  const std::lock_guard lock(mutex_);
+  ++blocks_;
+  PayloadBlock* const block = free_;
+  if (block != nullptr) {
+    free_ = block->next_;
+    kept_bytes_ -= block->capacity_;
   }
+  return block;
+}
+
+PayloadBlock* PayloadPool::acquire(std::size_t capacity) {
+  PayloadBlock* block = spare_.exchange(nullptr, std::memory_order_acquire);
+  if (block == nullptr) block = take_kept();
   if (block == nullptr || block->capacity_ < capacity) {
     std::free(block);
     capacity = std::max(capacity, block_bytes_min);
     block = static_cast<PayloadBlock*>(std::malloc(sizeof(PayloadBlock) + capacity));
     if (block == nullptr) {
-      drop();
+      const std::lock_guard lock(mutex_);
+      --blocks_;
       throw std::bad_alloc();
     }
     block->pool_ = this;
@@ -56,16 +71,27 @@ PayloadBlock* PayloadPool::acquire(std::size_t capacity) {
 
 void PayloadPool::release(PayloadBlock* block) {
   PayloadPool* const pool = block->pool_;
-  std::unique_lock lock(pool->mutex_);
+  PayloadBlock* none = nullptr;
   if (block->capacity_ <= block_bytes_max &&
-      pool->kept_bytes_ + block->capacity_ <= kept_bytes_max) {
-    pool->kept_bytes_ += block->capacity_;
-    block->next_ = pool->free_;
-    pool->free_ = block;
+      pool->spare_.compare_exchange_strong(none, block, std::memory_order_acq_rel)) {
+    return;
+  }
+  pool->keep(block);
+}
+
+void PayloadPool::keep(PayloadBlock* block) {
+  std::unique_lock lock(mutex_);
+  --blocks_;
+  // The spare one counts as if it were as large as it can be.
+  if (holders_ > 0 && block->capacity_ <= block_bytes_max &&
+      kept_bytes_ + block->capacity_ <= kept_bytes_max - block_bytes_max) {
+    kept_bytes_ += block->capacity_;
+    block->next_ = free_;
+    free_ = block;
   } else {
     std::free(block);
   }
-  pool->drop_locked(std::move(lock));
+  delete_if_unused(std::move(lock));
 }
 
 void Payload::append(PayloadPool& pool, std::span<const std::byte> bytes) {

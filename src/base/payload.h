@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstring>
 #include <mutex>
@@ -31,8 +32,9 @@ class PayloadBlock {
 /// Recycles payload blocks, so that a steady flow of calls allocates nothing.
 ///
 /// It lives as long as somebody holds it or one of its blocks: a reply may outlive its client.
-/// Threads: any. What it keeps is bounded: blocks of up to `block_bytes_max`, `kept_bytes_max` in
-/// all.
+/// Threads: any. One block is kept where it costs a single atomic exchange to take it, which is all
+/// that calls one after the other need; the others are kept under a lock. What is kept is bounded:
+/// blocks of up to `block_bytes_max`, `kept_bytes_max` in all.
 class PayloadPool {
  public:
   /// Chosen: the size of a fragment, so that whatever came in one frame is recycled.
@@ -52,10 +54,16 @@ class PayloadPool {
  private:
   PayloadPool() = default;
   ~PayloadPool();
-  void drop_locked(std::unique_lock<std::mutex> lock);
+  PayloadBlock* take_kept();
+  void keep(PayloadBlock* block);
+  void delete_if_unused(std::unique_lock<std::mutex> lock);
+
+  std::atomic<PayloadBlock*> spare_ = nullptr;  ///< `closed_` once nobody holds the pool.
+  PayloadBlock closed_{};
 
   std::mutex mutex_;
   std::size_t holders_ = 1;
+  std::size_t blocks_ = 0;  ///< In use, or spare.
   std::size_t kept_bytes_ = 0;
   PayloadBlock* free_ = nullptr;
 };

@@ -12,10 +12,6 @@ namespace {
 constexpr std::size_t compaction_bytes = 64 * 1024;
 }  // namespace
 
-void Outbox::attach(std::vector<Descriptor> descriptors) {
-  if (!descriptors.empty()) marks_.push_back({position(), std::move(descriptors)});
-}
-
 bool Outbox::patch(std::uint64_t position, std::span<const std::byte> bytes) {
   if (position < written_) return false;
   TINCAN_CHECK(position + bytes.size() <= this->position());
@@ -23,8 +19,7 @@ bool Outbox::patch(std::uint64_t position, std::span<const std::byte> bytes) {
   return true;
 }
 
-Outbox::Chunk Outbox::front() const {
-  Chunk chunk{std::span(bytes_).subspan(head_), {}};
+Outbox::Chunk Outbox::up_to_next_mark(Chunk chunk) const {
   for (const Mark& mark : marks_) {
     if (mark.position == written_) {
       chunk.descriptors = mark.descriptors;
@@ -36,7 +31,7 @@ Outbox::Chunk Outbox::front() const {
   return chunk;
 }
 
-void Outbox::advance(std::size_t count) {
+void Outbox::advance_partly(std::size_t count) {
   if (count == 0) return;
   TINCAN_CHECK(count <= unsent_bytes());
   if (!marks_.empty() && marks_.front().position == written_) marks_.erase(marks_.begin());

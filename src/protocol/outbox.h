@@ -23,7 +23,9 @@ class Outbox {
   /// To append to. Only its end may be changed.
   [[nodiscard]] std::vector<std::byte>& bytes() { return bytes_; }
   /// `descriptors` belong to the byte at `position()`, which is about to be appended.
-  void attach(std::vector<Descriptor> descriptors);
+  void attach(std::vector<Descriptor>&& descriptors) {
+    if (!descriptors.empty()) marks_.push_back({position(), std::move(descriptors)});
+  }
   /// Overwrites bytes that were not written yet; false when some of them were.
   bool patch(std::uint64_t position, std::span<const std::byte> bytes);
 
@@ -33,9 +35,20 @@ class Outbox {
     std::span<const std::byte> bytes;
     std::span<const Descriptor> descriptors;
   };
-  [[nodiscard]] Chunk front() const;
+  [[nodiscard]] Chunk front() const {
+    const Chunk all{std::span(bytes_).subspan(head_), {}};
+    return marks_.empty() ? all : up_to_next_mark(all);
+  }
   /// `count` bytes of the chunk were written; descriptors went with the first of them.
-  void advance(std::size_t count);
+  void advance(std::size_t count) {
+    if (count == unsent_bytes() && marks_.empty()) {
+      written_ += count;
+      bytes_.clear();
+      head_ = 0;
+    } else {
+      advance_partly(count);
+    }
+  }
 
   /// True when it has no memory: nothing unsent, and no room kept.
   [[nodiscard]] bool is_bare() const { return bytes_.capacity() == 0; }
@@ -45,6 +58,9 @@ class Outbox {
   [[nodiscard]] std::vector<std::byte> reclaim() { return std::exchange(bytes_, {}); }
 
  private:
+  [[nodiscard]] Chunk up_to_next_mark(Chunk chunk) const;
+  void advance_partly(std::size_t count);
+
   struct Mark {
     std::uint64_t position;
     std::vector<Descriptor> descriptors;

@@ -43,13 +43,13 @@ class Events {
   virtual void on_hello() = 0;
   /// A whole call. It is to be answered once by `reply` or `fail`, unless it is one-way, and
   /// released once.
-  virtual void on_call(IncomingCall call) = 0;
+  virtual void on_call(IncomingCall&& call) = 0;
   /// A whole call came after its deadline; it was answered so, and not handed over.
   virtual void on_expired() {}
   /// The caller of the incoming call tagged with `tag` has given it up. It still wants an answer.
   virtual void on_cancel(void* tag) = 0;
   /// `call` has ended, and is the caller's again. For a one-way call: its last byte was written.
-  virtual void on_end(OutgoingCall& call, Result<Answer> result) = 0;
+  virtual void on_end(OutgoingCall& call, Result<Answer>&& result) = 0;
   /// The peer takes no further calls; those it had accepted it will still answer.
   virtual void on_drain() = 0;
 };
@@ -68,14 +68,20 @@ class Session {
   // Coming in.
 
   /// Descriptors that came with the bytes about to be received.
-  void arrived(std::vector<Descriptor> descriptors);
+  void arrived(std::vector<Descriptor>&& descriptors) {
+    if (!descriptors.empty()) arrived_.push_back(std::move(descriptors));
+  }
   /// Takes whole frames off the front of `bytes` and returns how many bytes that was; the rest is
   /// to be offered again, with more behind it. Stops early while `wants_input` is false.
   /// Errors: the connection is over: what the peer did wrong (`breach`, `not_tincan`), or why it
   /// sent us away (`refused`, `exhausted`, …). Call `end` and close.
   [[nodiscard]] std::expected<std::size_t, Failure> receive(std::span<const std::byte> bytes);
   /// False while the peer has more with us than we allow: unread answers, requests held.
-  [[nodiscard]] bool wants_input() const;
+  [[nodiscard]] bool wants_input() const {
+    return held_bytes_ <= settings_.incoming_bytes_max &&
+           held_one_ways_ <= settings_.calls_in_flight_max &&
+           unsent_bytes() <= settings_.outgoing_bytes_pause;
+  }
   /// True when the failure of `receive` was the peer's word, and not ours about the peer.
   [[nodiscard]] bool peer_said_goodbye() const { return peer_said_goodbye_; }
   /// True until the peer's HELLO has come.
@@ -84,10 +90,23 @@ class Session {
   // Going out.
 
   /// What to write. Calls and answers are put on the stream here, as slots and room come free.
-  [[nodiscard]] Outbox::Chunk output();
-  void written(std::size_t bytes);
+  [[nodiscard]] Outbox::Chunk output() {
+    if (!waiting_.empty()) begin_waiting_calls();
+    if (!fragments_.empty()) encode_next_fragments();
+    return outbox_.front();
+  }
+  void written(std::size_t bytes) {
+    outbox_.advance(bytes);
+    if (!one_ways_.empty()) complete_one_way_calls();
+  }
+  /// True when `output` has something to write, or may have.
+  [[nodiscard]] bool has_output() const {
+    return unsent_bytes() > 0 || !waiting_.empty() || !fragments_.empty();
+  }
   /// Bytes of answers and calls that wait to be written, payloads of large ones included.
-  [[nodiscard]] std::uint64_t unsent_bytes() const;
+  [[nodiscard]] std::uint64_t unsent_bytes() const {
+    return outbox_.unsent_bytes() + fragments_bytes_;
+  }
   [[nodiscard]] Outbox& outbox() { return outbox_; }
 
   // Calls of ours.
@@ -108,7 +127,7 @@ class Session {
   /// `tag` will name the call to on_cancel.
   void tag(std::uint64_t id, void* tag);
   Delivery reply(std::uint64_t id, std::span<const std::byte> payload,
-                 std::vector<Descriptor> descriptors);
+                 std::vector<Descriptor>&& descriptors);
   Delivery fail(std::uint64_t id, const wire::Error& error);
   /// An incoming call is over and done with: what it held of our allowance is back.
   void release(std::size_t payload_bytes, bool one_way, std::size_t descriptors = 0);
@@ -127,14 +146,16 @@ class Session {
   [[nodiscard]] const wire::Hello& peer_hello() const { return peer_; }
 
  private:
+  /// An answer to a call of ours whose fragments are arriving.
+  struct PartialAnswer {
+    std::uint64_t missing_bytes = 0;
+    Answer answer;
+  };
   /// A call of ours that was begun. Its place is its slot number.
   struct OutgoingSlot {
     std::uint64_t id = 0;          ///< 0: free.
     OutgoingCall* call = nullptr;  ///< Null: abandoned; the answer is awaited and dropped.
-    bool partly = false;           ///< The first fragment of the reply is here.
-    std::uint64_t promised_bytes = 0;
-    Payload payload;
-    std::vector<Descriptor> descriptors;
+    std::unique_ptr<PartialAnswer> answer;  ///< While it comes in fragments.
   };
   /// A call of the peer's whose fragments are arriving.
   struct Partial {
@@ -168,21 +189,26 @@ class Session {
   Verdict take_hello(const wire::Frame& frame);
   Verdict take_call(const wire::Frame& frame);
   Verdict take_first_fragment(const wire::Frame& frame);
+  Verdict take_whole(IncomingCall&& call, std::span<const std::byte> payload);
   Verdict take_next_fragment(const wire::Frame& frame);
   Verdict occupy(wire::CallId id, bool one_way);
   Verdict take_method(const wire::Prologue& prologue, std::string_view& method);
-  /// Why there is no place for `call`, which is not in the count yet; empty when there is.
-  [[nodiscard]] std::string lack_of_room(const IncomingCall& call,
-                                         std::uint64_t promised_bytes) const;
-  Verdict begin_partial(IncomingCall call, std::uint64_t promised_bytes,
+  /// Whether a call has a place here that will be so long and came with so many descriptors.
+  [[nodiscard]] bool has_room_for(std::uint64_t promised_bytes, std::size_t descriptors) const;
+  /// Why it has none.
+  [[nodiscard]] std::string lack_of_room(std::uint64_t promised_bytes) const;
+  Verdict begin_partial(IncomingCall&& call, std::uint64_t promised_bytes,
                         std::span<const std::byte> payload);
   Verdict add_to_partial(std::size_t index, std::span<const std::byte> payload, bool more);
-  void deliver(IncomingCall call);
+  void deliver(IncomingCall&& call);
   Verdict take_cancel(const wire::Frame& frame);
   Verdict take_reply(const wire::Frame& frame);
+  Verdict begin_answer(OutgoingSlot& slot, std::uint64_t promised_bytes,
+                       std::span<const std::byte> payload, std::vector<Descriptor>&& descriptors);
+  Verdict add_to_answer(OutgoingSlot& slot, std::span<const std::byte> payload, bool more);
   Verdict take_error(const wire::Frame& frame);
   Verdict take_drain(const wire::Frame& frame);
-  std::expected<std::vector<Descriptor>, Failure> take_descriptors(const wire::Frame& frame);
+  Verdict take_descriptors(const wire::Frame& frame, std::vector<Descriptor>& descriptors);
   [[nodiscard]] Moment on_our_clock(std::int64_t peer_nanoseconds) const;
   [[nodiscard]] std::optional<std::size_t> find_partial(std::uint64_t id) const;
   IncomingSlot* incoming(std::uint64_t id);
@@ -191,7 +217,7 @@ class Session {
   void begin(OutgoingCall& call);
   void begin_waiting_calls();
   void encode_first(wire::FrameHeader header, wire::Prologue& prologue,
-                    std::span<const std::byte> payload, std::vector<Descriptor> descriptors,
+                    std::span<const std::byte> payload, std::vector<Descriptor>&& descriptors,
                     OutgoingCall* call);
   void encode_next_fragments();
   void encode_next_fragment(Fragments& message);
@@ -202,7 +228,7 @@ class Session {
   void free_slot(OutgoingSlot& slot);
   void drop_fragments(std::uint64_t id);
   OutgoingSlot* outgoing(std::uint64_t id);
-  void finish(OutgoingCall& call, Result<Answer> result);
+  void finish(OutgoingCall& call, Result<Answer>&& result);
   void complete_one_way_calls();
 
   const Settings settings_;

@@ -36,16 +36,6 @@ std::unexpected<Failure> stranger(std::size_t preamble_bytes, std::span<const st
 
 }  // namespace
 
-void Session::arrived(std::vector<Descriptor> descriptors) {
-  if (!descriptors.empty()) arrived_.push_back(std::move(descriptors));
-}
-
-bool Session::wants_input() const {
-  return held_bytes_ <= settings_.incoming_bytes_max &&
-         held_one_ways_ <= settings_.calls_in_flight_max &&
-         unsent_bytes() <= settings_.outgoing_bytes_pause;
-}
-
 std::expected<std::size_t, Failure> Session::receive(std::span<const std::byte> bytes) {
   const std::size_t offered = bytes.size();
   if (preamble_bytes_ < wire::preamble.size()) {
@@ -147,8 +137,8 @@ Moment Session::on_our_clock(std::int64_t peer_nanoseconds) const {
   return Moment(ours);
 }
 
-std::expected<std::vector<Descriptor>, Failure> Session::take_descriptors(
-    const wire::Frame& frame) {
+Session::Verdict Session::take_descriptors(const wire::Frame& frame,
+                                           std::vector<Descriptor>& descriptors) {
   if (frame.header.descriptors == 0) return {};
   if (frame.header.descriptors > settings_.descriptors_max) {
     return breach("more descriptors than we accept");
@@ -158,9 +148,9 @@ std::expected<std::vector<Descriptor>, Failure> Session::take_descriptors(
                   " descriptors, of which " +
                   std::to_string(arrived_.empty() ? 0 : arrived_.front().size()) + " arrived");
   }
-  std::vector<Descriptor> descriptors = std::move(arrived_.front());
+  descriptors = std::move(arrived_.front());
   arrived_.erase(arrived_.begin());
-  return descriptors;
+  return {};
 }
 
 Session::Verdict Session::take_call(const wire::Frame& frame) {
@@ -168,8 +158,8 @@ Session::Verdict Session::take_call(const wire::Frame& frame) {
   const bool continued = (frame.header.flags & wire::flag_continued) != 0;
   // What was sent before our DRAIN arrived was not accepted; the peer knows by the count.
   if (drains_ && id.sequence > peer_sequence_) {
-    const auto dropped = take_descriptors(frame);
-    return dropped ? Verdict() : std::unexpected(dropped.error());
+    std::vector<Descriptor> dropped;
+    return take_descriptors(frame, dropped);
   }
   return continued ? take_next_fragment(frame) : take_first_fragment(frame);
 }
@@ -210,27 +200,26 @@ Session::Verdict Session::take_method(const wire::Prologue& prologue, std::strin
 
 Session::Verdict Session::take_first_fragment(const wire::Frame& frame) {
   std::span<const std::byte> payload;
-  const auto prologue = wire::decode_prologue(frame.body, payload);
-  if (!prologue) return breach("malformed prologue");
-  auto descriptors = take_descriptors(frame);
-  if (!descriptors) return std::unexpected(descriptors.error());
-
+  wire::Prologue prologue;
+  if (!wire::decode_prologue(frame.body, prologue, payload)) return breach("malformed prologue");
   IncomingCall call;
   call.id = frame.header.id;
   call.one_way = (frame.header.flags & wire::flag_one_way) != 0;
-  call.idempotent = prologue->idempotent;
-  call.descriptors = std::move(*descriptors);
-  if (prologue->deadline) call.deadline = on_our_clock(*prologue->deadline);
+  call.idempotent = prologue.idempotent;
+  if (prologue.deadline) call.deadline = on_our_clock(*prologue.deadline);
+  if (auto verdict = take_descriptors(frame, call.descriptors); !verdict) return verdict;
   if (auto verdict = occupy(CallId::of(call.id), call.one_way); !verdict) return verdict;
-  if (auto verdict = take_method(*prologue, call.method); !verdict) return verdict;
+  if (auto verdict = take_method(prologue, call.method); !verdict) return verdict;
 
-  if ((frame.header.flags & wire::flag_more) != 0) {
-    if (!prologue->payload_bytes) return breach("fragments without the payload's size");
-    return begin_partial(std::move(call), *prologue->payload_bytes, payload);
-  }
+  if ((frame.header.flags & wire::flag_more) == 0) return take_whole(std::move(call), payload);
+  if (!prologue.payload_bytes) return breach("fragments without the payload's size");
+  return begin_partial(std::move(call), *prologue.payload_bytes, payload);
+}
+
+Session::Verdict Session::take_whole(IncomingCall&& call, std::span<const std::byte> payload) {
   if (payload.size() > settings_.payload_bytes_max) return breach("a payload over the agreed size");
-  if (const std::string lack = lack_of_room(call, 0); !lack.empty()) {
-    fail(call.id, {.reason = wire::Reason::exhausted, .text = lack});
+  if (!has_room_for(0, call.descriptors.size())) {
+    fail(call.id, {.reason = wire::Reason::exhausted, .text = lack_of_room(0)});
     return {};
   }
   call.payload.append(pool_, payload);
@@ -239,20 +228,22 @@ Session::Verdict Session::take_first_fragment(const wire::Frame& frame) {
   return {};
 }
 
-std::string Session::lack_of_room(const IncomingCall& call, std::uint64_t promised_bytes) const {
+bool Session::has_room_for(std::uint64_t promised_bytes, std::size_t descriptors) const {
   const std::uint64_t bytes_max = settings_.incoming_bytes_max;
-  if (promised_bytes > bytes_max - std::min(bytes_max, partials_bytes_)) {
-    return "over " + std::to_string(bytes_max) + " bytes on their way at once on this connection";
-  }
-  if (call.descriptors.size() + held_descriptors_ > settings_.descriptors_held_max &&
-      !call.descriptors.empty()) {
-    return "over " + std::to_string(settings_.descriptors_held_max) +
-           " descriptors held at once for this connection";
-  }
-  return {};
+  if (promised_bytes > bytes_max - std::min(bytes_max, partials_bytes_)) return false;
+  return descriptors == 0 || descriptors + held_descriptors_ <= settings_.descriptors_held_max;
 }
 
-Session::Verdict Session::begin_partial(IncomingCall call, std::uint64_t promised_bytes,
+std::string Session::lack_of_room(std::uint64_t promised_bytes) const {
+  if (!has_room_for(promised_bytes, 0)) {
+    return "over " + std::to_string(settings_.incoming_bytes_max) +
+           " bytes on their way at once on this connection";
+  }
+  return "over " + std::to_string(settings_.descriptors_held_max) +
+         " descriptors held at once for this connection";
+}
+
+Session::Verdict Session::begin_partial(IncomingCall&& call, std::uint64_t promised_bytes,
                                         std::span<const std::byte> payload) {
   // Slots bound the calls in pieces, but one-way calls have none: as many are allowed besides.
   if (partials_.size() >= 2 * std::size_t{settings_.calls_in_flight_max}) {
@@ -265,9 +256,9 @@ Session::Verdict Session::begin_partial(IncomingCall call, std::uint64_t promise
   if (promised_bytes > settings_.payload_bytes_max) {
     return breach("a payload over the agreed size");
   }
-  if (std::string lack = lack_of_room(partial->call, promised_bytes); !lack.empty()) {
+  if (!has_room_for(promised_bytes, partial->call.descriptors.size())) {
     partial->refusal = wire::Reason::exhausted;
-    partial->refusal_text = std::move(lack);
+    partial->refusal_text = lack_of_room(promised_bytes);
     partial->call.descriptors.clear();
   } else {
     partials_bytes_ += promised_bytes;
@@ -317,7 +308,7 @@ Session::Verdict Session::add_to_partial(std::size_t index, std::span<const std:
   return {};
 }
 
-void Session::deliver(IncomingCall call) {
+void Session::deliver(IncomingCall&& call) {
   if (!call.deadline.is_never() && call.deadline <= events_.now()) {
     held_descriptors_ -= static_cast<std::uint32_t>(call.descriptors.size());
     events_.on_expired();
@@ -366,32 +357,49 @@ Session::Verdict Session::take_reply(const wire::Frame& frame) {
   if (slot->call != nullptr && slot->call->stage_ == OutgoingCall::Stage::partly) {
     return breach("a reply to half a call");
   }
-  std::span<const std::byte> payload = frame.body;
   const bool continued = (frame.header.flags & wire::flag_continued) != 0;
   const bool more = (frame.header.flags & wire::flag_more) != 0;
-  if (continued != slot->partly) return breach("a fragment out of order");
-  if (!continued) {
-    const auto prologue = wire::decode_prologue(frame.body, payload);
-    if (!prologue) return breach("malformed prologue");
-    if (more && !prologue->payload_bytes) return breach("fragments without the payload's size");
-    slot->promised_bytes = more ? *prologue->payload_bytes : payload.size();
-    if (slot->promised_bytes > settings_.payload_bytes_max) {
-      return breach("a payload over the agreed size");
-    }
-    auto descriptors = take_descriptors(frame);
-    if (!descriptors) return std::unexpected(descriptors.error());
-    slot->descriptors = std::move(*descriptors);
-    slot->partly = more;
-  }
-  if (payload.size() > slot->promised_bytes) return breach("a payload longer than announced");
-  slot->promised_bytes -= payload.size();
-  if (slot->call != nullptr) slot->payload.append(pool_, payload);
-  if (more) return {};
-  if (slot->promised_bytes != 0) return breach("a payload shorter than announced");
+  if (continued != (slot->answer != nullptr)) return breach("a fragment out of order");
+  if (continued) return add_to_answer(*slot, frame.body, more);
 
+  std::span<const std::byte> payload;
+  wire::Prologue prologue;
+  if (!wire::decode_prologue(frame.body, prologue, payload)) return breach("malformed prologue");
+  if (more && !prologue.payload_bytes) return breach("fragments without the payload's size");
+  const std::uint64_t promised_bytes = more ? *prologue.payload_bytes : payload.size();
+  if (promised_bytes > settings_.payload_bytes_max) return breach("a payload over the agreed size");
+  Result<Answer> answer;
+  if (auto verdict = take_descriptors(frame, answer->descriptors); !verdict) return verdict;
+  if (more) {
+    return begin_answer(*slot, promised_bytes, payload, std::move(answer->descriptors));
+  }
   OutgoingCall* const call = slot->call;
-  Answer answer{std::move(slot->payload), std::move(slot->descriptors)};
+  if (call != nullptr) answer->payload.append(pool_, payload);
   free_slot(*slot);
+  if (call != nullptr) finish(*call, std::move(answer));
+  return {};
+}
+
+Session::Verdict Session::begin_answer(OutgoingSlot& slot, std::uint64_t promised_bytes,
+                                       std::span<const std::byte> payload,
+                                       std::vector<Descriptor>&& descriptors) {
+  slot.answer = std::make_unique<PartialAnswer>();
+  slot.answer->missing_bytes = promised_bytes;
+  slot.answer->answer.descriptors = std::move(descriptors);
+  return add_to_answer(slot, payload, true);
+}
+
+Session::Verdict Session::add_to_answer(OutgoingSlot& slot, std::span<const std::byte> payload,
+                                        bool more) {
+  PartialAnswer& partial = *slot.answer;
+  if (payload.size() > partial.missing_bytes) return breach("a payload longer than announced");
+  partial.missing_bytes -= payload.size();
+  if (slot.call != nullptr) partial.answer.payload.append(pool_, payload);
+  if (more) return {};
+  if (partial.missing_bytes != 0) return breach("a payload shorter than announced");
+  OutgoingCall* const call = slot.call;
+  Result<Answer> answer = std::move(partial.answer);
+  free_slot(slot);
   if (call != nullptr) finish(*call, std::move(answer));
   return {};
 }

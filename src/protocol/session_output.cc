@@ -34,24 +34,11 @@ constexpr bool fits_one_frame(std::size_t payload_bytes) {
 
 bool Session::has_room() const { return outbox_.unsent_bytes() < room_bytes; }
 
-std::uint64_t Session::unsent_bytes() const { return outbox_.unsent_bytes() + fragments_bytes_; }
-
-Outbox::Chunk Session::output() {
-  if (waiting_.front() != nullptr) begin_waiting_calls();
-  if (!fragments_.empty()) encode_next_fragments();
-  return outbox_.front();
-}
-
-void Session::written(std::size_t bytes) {
-  outbox_.advance(bytes);
-  if (!one_ways_.empty()) complete_one_way_calls();
-}
-
 void Session::complete_one_way_calls() {
   while (OutgoingCall* const call = one_ways_.front()) {
     if (call->end_ > outbox_.written()) return;
     one_ways_.remove(*call);
-    finish(*call, Answer());
+    finish(*call, Result<Answer>());
   }
 }
 
@@ -108,9 +95,10 @@ std::uint16_t Session::take_slot() {
 }
 
 void Session::free_slot(OutgoingSlot& slot) {
-  const CallId id = CallId::of(slot.id);
-  slot = OutgoingSlot();
-  free_slots_.push_back(id.slot);
+  free_slots_.push_back(CallId::of(slot.id).slot);
+  slot.id = 0;
+  slot.call = nullptr;
+  slot.answer.reset();
   --used_slots_;
 }
 
@@ -133,8 +121,8 @@ void Session::begin(OutgoingCall& call) {
 }
 
 void Session::encode_first(wire::FrameHeader header, wire::Prologue& prologue,
-                           std::span<const std::byte> payload, std::vector<Descriptor> descriptors,
-                           OutgoingCall* call) {
+                           std::span<const std::byte> payload,
+                           std::vector<Descriptor>&& descriptors, OutgoingCall* call) {
   const bool more = !fits_one_frame(payload.size());
   if (more) prologue.payload_bytes = payload.size();
   header.descriptors = static_cast<std::uint16_t>(descriptors.size());
@@ -142,14 +130,15 @@ void Session::encode_first(wire::FrameHeader header, wire::Prologue& prologue,
 
   outbox_.attach(std::move(descriptors));
   const std::uint64_t position = outbox_.position();
+  const wire::PrologueLayout layout = wire::layout_of(prologue);
+  const std::size_t count = std::min(payload.size(), limits::fragment_bytes_max - layout.bytes);
+  header.body_bytes = static_cast<std::uint32_t>(layout.bytes + count);
   std::vector<std::byte>& out = outbox_.bytes();
   const std::size_t start = out.size();
-  out.resize(start + sizeof header);
-  const wire::PrologueLayout layout = wire::encode_prologue(prologue, out);
-  const std::size_t count = std::min(payload.size(), limits::fragment_bytes_max - layout.bytes);
-  out.insert(out.end(), payload.begin(), payload.begin() + static_cast<std::ptrdiff_t>(count));
-  header.body_bytes = static_cast<std::uint32_t>(layout.bytes + count);
+  out.resize(start + sizeof header + layout.bytes);
   std::memcpy(out.data() + start, &header, sizeof header);
+  wire::encode_prologue(prologue, out.data() + start + sizeof header);
+  out.insert(out.end(), payload.begin(), payload.begin() + static_cast<std::ptrdiff_t>(count));
 
   if (call != nullptr) {
     call->deadline_position_ = position + sizeof header + layout.deadline;
@@ -264,7 +253,7 @@ void Session::abandon(OutgoingCall& call) {
   call.stage_ = Stage::idle;
 }
 
-void Session::finish(OutgoingCall& call, Result<Answer> result) {
+void Session::finish(OutgoingCall& call, Result<Answer>&& result) {
   call.stage_ = OutgoingCall::Stage::idle;
   events_.on_end(call, std::move(result));
 }
@@ -274,7 +263,7 @@ void Session::tag(std::uint64_t id, void* tag) {
 }
 
 Delivery Session::reply(std::uint64_t id, std::span<const std::byte> payload,
-                        std::vector<Descriptor> descriptors) {
+                        std::vector<Descriptor>&& descriptors) {
   IncomingSlot* const slot = incoming(id);
   if (slot == nullptr || ended_) return Delivery::gone;
   if (payload.size() > peer_.payload_bytes_max) {

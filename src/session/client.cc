@@ -89,30 +89,37 @@ Failure Client::State::explained(Failure failure, std::string_view method) const
 Result<Reply> Client::State::call(std::string_view method, std::span<const std::byte> payload,
                                   const CallOptions& options, bool one_way) {
   if (auto checked = check(method); !checked) return std::unexpected(std::move(checked.error()));
+  Moment now = os::now();
   LinkCall call;
   call.method = method;
   call.payload = payload;
   call.idempotent = options.idempotent;
   call.one_way = one_way;
-  call.deadline = deadline_of(options);
+  call.deadline = now + options.deadline.value_or(options_.deadline);
   Lock lock(mutex_);
   while (true) {
-    auto link = usable_link(lock, call.deadline);
-    if (!link) return std::unexpected(explained(std::move(link.error()), method));
+    Link* link = link_.get();
+    if (link == nullptr || link->is_over()) {
+      auto usable = usable_link(lock, call.deadline);
+      if (!usable) return std::unexpected(explained(std::move(usable.error()), method));
+      link = *usable;
+      now = os::now();
+    }
     if (!options.descriptors.empty()) {
       auto copies = duplicates(options.descriptors);
       if (!copies) return std::unexpected(std::move(copies.error()));
       call.descriptors = std::move(*copies);
     }
-    ++(*link)->users;
-    (*link)->run(call, lock, call.deadline);
-    release(**link);
+    ++link->users;
+    link->run(call, lock, now, call.deadline);
+    release(*link);
     if (*call.result) {
       protocol::Answer& answer = **call.result;
       return Reply(answer.payload.release(), std::move(answer.descriptors));
     }
     Failure failure = std::move(call.result->error());
-    if (!may_retry(failure, options.idempotent) || os::now() >= call.deadline) {
+    now = os::now();
+    if (!may_retry(failure, options.idempotent) || now >= call.deadline) {
       return std::unexpected(explained(std::move(failure), method));
     }
     call.result.reset();
@@ -131,18 +138,7 @@ std::uint64_t Client::State::reconnects() {
 
 // The public face.
 
-Reply::Reply(Reply&& other) noexcept
-    : block_(std::exchange(other.block_, nullptr)), descriptors_(std::move(other.descriptors_)) {}
-
-Reply& Reply::operator=(Reply&& other) noexcept {
-  std::swap(block_, other.block_);
-  std::swap(descriptors_, other.descriptors_);
-  return *this;
-}
-
-Reply::~Reply() {
-  if (block_ != nullptr) PayloadPool::release(block_);
-}
+void Reply::recycle() { PayloadPool::release(block_); }
 
 std::span<const std::byte> Reply::payload() const {
   return block_ == nullptr ? std::span<const std::byte>() : block_->bytes();

@@ -52,7 +52,7 @@ Result<void> Client::State::adopt(path::Connection connection, std::function<voi
 /// The link for a new call: the present one, or a new one as soon as there is a server.
 Result<Client::State::Link*> Client::State::usable_link(Lock& lock, Moment deadline) {
   while (true) {
-    if (link_ && (link_->is_dead() || link_->is_draining())) retire_link();
+    if (link_ && link_->is_over()) retire_link();
     if (link_) return link_.get();
     if (!connecting_) {
       connecting_ = true;

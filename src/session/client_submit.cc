@@ -38,7 +38,7 @@ Result<std::uint64_t> Client::State::submit(std::string_view method,
   const bool completing = completing_client == this;
   Submitted& submitted = *call;
   submitted.number = next_number_++;
-  if (link_ && !link_->is_dead() && !link_->is_draining()) {
+  if (link_ && !link_->is_over()) {
     if (auto begun = begin(submitted, *link_); !begun) return std::unexpected(begun.error());
     if (!completing) watch_links();
   }
@@ -165,7 +165,7 @@ void Client::State::complete(std::vector<std::unique_ptr<Submitted>>& finished) 
 
 /// Connects without waiting when a call needs it, one step at a time.
 void Client::State::advance_connection(Moment now) {
-  if (link_ && (link_->is_dead() || link_->is_draining())) retire_link();
+  if (link_ && link_->is_over()) retire_link();
   if (greeting_) return advance_greeting(now);
   const bool wanted = std::ranges::any_of(
       submitted_, [](const auto& entry) { return entry.second->link == nullptr; });
@@ -223,7 +223,7 @@ void Client::State::begin_submitted() {
   if (!link_) return;
   for (auto& [number, call] : submitted_) {
     if (call->link != nullptr || call->result) continue;
-    if (link_->is_dead() || link_->is_draining()) return;
+    if (link_->is_over()) return;
     if (auto begun = begin(*call, *link_); !begun) {
       call->result = std::unexpected(begun.error());
       ended_.push_back(number);

@@ -26,7 +26,10 @@ Connection::~Connection() { path::forget_socket(peer_); }
 Moment Connection::now() { return loop_.read_clock(); }
 
 void Connection::handle(std::uint32_t events) {
-  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) read(events);
+  if ((events & ~std::uint32_t{EPOLLOUT}) != 0) readable_ = true;
+  if ((events & ~std::uint32_t{EPOLLOUT | EPOLLIN}) != 0) read_on_ = true;
+  if ((events & (EPOLLHUP | EPOLLERR)) != 0) peer_gone_ = true;
+  if (readable_) read();
   if (!closed_) flush();
 }
 
@@ -39,26 +42,29 @@ void Connection::return_room() {
   if (outbox.unsent_bytes() == 0 && !outbox.is_bare()) loop_.return_buffer(outbox.reclaim());
 }
 
-void Connection::read(std::uint32_t events) {
-  const bool peer_gone = (events & (EPOLLHUP | EPOLLERR)) != 0;
+void Connection::read() {
   if (input_ended_ || !session_.wants_input()) {
-    if (peer_gone) close();
+    if (peer_gone_) close();
     return;
   }
-  const std::span<std::byte> buffer = loop_.input_buffer();
   const std::size_t kept = unread_.size();
-  std::ranges::copy(unread_, buffer.begin());
+  const std::span<std::byte> buffer = loop_.input_buffer();
+  if (kept > 0) std::ranges::copy(unread_, buffer.begin());
+  const std::span<std::byte> room = buffer.subspan(kept);
   std::vector<Descriptor> descriptors;
-  const auto read =
-      channel_.read(buffer.subspan(kept), accepts_descriptors_ ? &descriptors : nullptr);
+  const auto read = channel_.read(room, accepts_descriptors_ ? &descriptors : nullptr);
   if (!read) {
+    readable_ = false;
     if (read.error().code != EAGAIN) close();
     return;
   }
-  if (read->bytes == 0) return end_of_input(peer_gone);
+  if (read->bytes == 0) return end_of_input();
   if (read->descriptors_lost) {
     return close(wire::Reason::exhausted, "no room for the descriptors of a call");
   }
+  // A read ends early where descriptors came along, although there may be more.
+  const bool drained = read->bytes < room.size() && !accepts_descriptors_ && !read_on_;
+  if (drained) readable_ = false;
   session_.arrived(std::move(descriptors));
   take(buffer.first(kept + read->bytes));
 }
@@ -88,10 +94,11 @@ bool Connection::resume() {
   return unread_.size() < bytes.size();
 }
 
-void Connection::end_of_input(bool peer_gone) {
+void Connection::end_of_input() {
   input_ended_ = true;
+  readable_ = false;
   // Half-closed: it makes no more calls, and still wants its answers.
-  if (peer_gone || cannot_write_) return close();
+  if (peer_gone_ || cannot_write_) return close();
   close_if_finished();
 }
 
@@ -109,9 +116,8 @@ std::string Connection::name() const {
 }
 
 void Connection::write() {
-  while (!closed_ && !cannot_write_ && !writes_later) {
+  while (session_.has_output() && !closed_ && !cannot_write_ && !writes_later) {
     const auto chunk = session_.output();
-    if (chunk.bytes.empty()) return;
     const auto written = channel_.write(chunk.bytes, chunk.descriptors);
     if (written) {
       session_.written(*written);
@@ -134,8 +140,10 @@ void Connection::flush() {
   close_if_finished();
   if (closed_) return;
   return_room();
+  const bool wants_input = !input_ended_ && session_.wants_input();
+  if (readable_ && wants_input) loop_.read_later(*this);
   std::uint32_t wanted = 0;
-  if (!input_ended_ && session_.wants_input()) wanted |= EPOLLIN;
+  if (wants_input) wanted |= input_events;
   if (!cannot_write_ && !writes_later && session_.unsent_bytes() > 0) wanted |= EPOLLOUT;
   loop_.watch(*this, wanted);
 }
@@ -184,9 +192,9 @@ void Connection::on_hello() {
   if (draining_) session_.drain();
 }
 
-void Connection::on_call(protocol::IncomingCall call) {
+void Connection::on_call(protocol::IncomingCall&& call) {
   Service& service = loop_.service();
-  const MethodEntry* const entry = service.find(call.method);
+  const MethodEntry* const entry = loop_.find(call.method);
   const std::size_t payload_bytes = call.payload.bytes().size();
   const std::size_t descriptors_held = call.descriptors.size();
   const auto turn_away = [&](wire::Reason reason, const std::string& text) {
@@ -208,7 +216,7 @@ void Connection::on_call(protocol::IncomingCall call) {
   request->payload = std::move(call.payload);
   request->descriptors = std::move(call.descriptors);
   request->descriptors_held = descriptors_held;
-  request->peer = peer_;
+  if (request->peer.record() != peer_.record()) request->peer = peer_;
   request->deadline = call.deadline;
   request->one_way = call.one_way;
   request->reply_bytes_max = session_.peer_hello().payload_bytes_max;
@@ -237,7 +245,7 @@ void Connection::count_delivery(Delivery delivery, bool is_error) {
 }
 
 void Connection::reply(RequestState& request, std::span<const std::byte> payload,
-                       std::vector<Descriptor> descriptors) {
+                       std::vector<Descriptor>&& descriptors) {
   borrow_room();
   count_delivery(session_.reply(request.id, payload, std::move(descriptors)), false);
   if (!receiving_) loop_.flush_later(*this);

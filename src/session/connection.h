@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "os/poller.h"
 #include "protocol/session.h"
 #include "session/request_state.h"
 #include "transport/socket_channel.h"
@@ -32,14 +33,14 @@ class Connection final : private protocol::Events {
   ~Connection() override;
 
   /// Reads once, hands whole calls to their handlers, and writes what came of it. `events` are
-  /// those of epoll(7).
+  /// those of epoll(7), edge-triggered: what they said stays true until a read finds otherwise.
   void handle(std::uint32_t events);
   /// Writes what is to be written, without waiting, and asks to be told when there is room again.
   void flush();
   /// Puts the answer of `request` on the stream; `flush` is due.
   void answer(RequestState& request, RequestState::Answer& answer);
   void reply(RequestState& request, std::span<const std::byte> payload,
-             std::vector<Descriptor> descriptors);
+             std::vector<Descriptor>&& descriptors);
   void fail(RequestState& request, const wire::Error& error);
   /// The loop has taken `request` back: its bytes no longer count as held.
   void forget(RequestState& request);
@@ -54,31 +55,35 @@ class Connection final : private protocol::Events {
   [[nodiscard]] int fd() const { return channel_.fd(); }
   [[nodiscard]] const Peer& peer() const { return peer_; }
 
+  /// What epoll is to watch for, edge-triggered, while input is wanted.
+  static constexpr std::uint32_t input_events = EPOLLIN | EPOLLRDHUP | EPOLLPRI;
+
   // Of the loop.
   std::uint32_t watched = 0;  ///< What epoll watches for.
   std::size_t place = 0;      ///< Among the loop's connections.
   bool registered = false;    ///< With epoll.
   bool counted = false;       ///< By the quota.
   bool to_be_flushed = false;
+  bool to_be_read = false;
   bool writes_later = false;  ///< Too many descriptors of ours are under way (F13).
   std::optional<std::list<Handshake>::iterator> handshake;  ///< While HELLO is awaited.
 
  private:
   Moment now() override;
   void on_hello() override;
-  void on_call(protocol::IncomingCall call) override;
+  void on_call(protocol::IncomingCall&& call) override;
   void on_expired() override;
   void on_cancel(void* tag) override;
-  void on_end(protocol::OutgoingCall&, Result<protocol::Answer>) override {}
+  void on_end(protocol::OutgoingCall&, Result<protocol::Answer>&&) override {}
   void on_drain() override {}
 
-  void read(std::uint32_t events);
+  void read();
   void take(std::span<const std::byte> bytes);
   bool resume();
   void write();
   void borrow_room();
   void return_room();
-  void end_of_input(bool peer_gone);
+  void end_of_input();
   void breach(const Failure& failure);
   void close_if_finished();
   [[nodiscard]] std::string name() const;
@@ -90,6 +95,9 @@ class Connection final : private protocol::Events {
   protocol::Session session_;
   const bool accepts_descriptors_;
   bool closed_ = false;
+  bool readable_ = false;   ///< epoll said so, and no read has drained it since.
+  bool read_on_ = false;    ///< Short reads do not drain it: an end or a byte out of band is ahead.
+  bool peer_gone_ = false;  ///< It has closed or died.
   bool input_ended_ = false;
   bool cannot_write_ = false;
   bool draining_ = false;

@@ -65,7 +65,10 @@ bool Link::wants_to_write() const { return !cannot_write_ && session_.unsent_byt
 
 Result<void> Link::greet(Lock& lock, Moment deadline) {
   write();
-  while (session_.expects_hello() && !dead_ && os::now() < deadline) wait(nullptr, lock, deadline);
+  for (Moment now = os::now(); session_.expects_hello() && !dead_ && now < deadline;
+       now = os::now()) {
+    wait(nullptr, lock, now, deadline);
+  }
   if (dead_) return std::unexpected(*death_);
   if (session_.expects_hello()) {
     die(Failure(Cause::deadline, "no HELLO"));
@@ -87,26 +90,27 @@ bool Link::give_up(LinkCall& call) {
   return over;
 }
 
-void Link::run(LinkCall& call, Lock& lock, Moment deadline) {
+void Link::run(LinkCall& call, Lock& lock, Moment now, Moment deadline) {
   join(call);
   if (auto started = start(call); !started) {
     call.result = std::unexpected(std::move(started.error()));
   }
   while (!call.result) {
-    wait(&call, lock, deadline);
-    if (!call.result && !deadline.is_never() && os::now() >= deadline) {
-      finish_after_deadline(call, lock, deadline);
-    }
+    wait(&call, lock, now, deadline);
+    if (call.result) break;
+    now = os::now();
+    if (now >= deadline) finish_after_deadline(call, lock, now);
   }
   leave(call);
 }
 
-void Link::finish_after_deadline(LinkCall& call, Lock& lock, Moment deadline) {
-  const Moment end = std::max(deadline, os::now()) + limits::verdict_grace;
+void Link::finish_after_deadline(LinkCall& call, Lock& lock, Moment now) {
+  const Moment end = now + limits::verdict_grace;
   const bool not_sent = give_up(call);
   // A frame that was begun has to be ended, or the server would wait for the rest of it.
-  while ((not_sent ? wants_to_write() : !call.result) && !dead_ && os::now() < end) {
-    wait(&call, lock, end);
+  while ((not_sent ? wants_to_write() : !call.result) && !dead_ && now < end) {
+    wait(&call, lock, now, end);
+    now = os::now();
   }
   if (call.result) return;
   session_.abandon(call);
@@ -129,23 +133,27 @@ void Link::leave(LinkCall& call) {
   if (!reading_ && first_ != nullptr) wake_next_reader();
 }
 
+/// True when its thread slept. Whether it does changes only under the lock, which is held.
+bool Link::wake(LinkCall& call) {
+  if (call.word.load(std::memory_order_relaxed) != LinkCall::asleep) return false;
+  call.word.store(LinkCall::woken, std::memory_order_relaxed);
+  os::futex_wake(call.word);
+  return true;
+}
+
 void Link::wake_next_reader() {
   for (LinkCall* call = first_; call != nullptr; call = call->next) {
-    if (call->result) continue;
-    if (call->word.exchange(LinkCall::woken) == LinkCall::asleep) {
-      os::futex_wake(call->word);
-      return;
-    }
+    if (!call->result && wake(*call)) return;
   }
   // Nobody sleeps: whoever is awake will see that nobody reads, or waits for room.
   if (waiting_for_room_ > 0 && room_bell_) room_bell_->ring();
 }
 
 /// Waits for something to happen to `call`, in whichever way is needed now.
-void Link::wait(LinkCall* call, Lock& lock, Moment until) {
+void Link::wait(LinkCall* call, Lock& lock, Moment now, Moment until) {
   if (!reading_) {
     reading_ = true;
-    read_for_all(lock, until);
+    read_for_all(lock, now, until);
     reading_ = false;
   } else if (wants_to_write() && !rests()) {
     wait_for_room(lock, until);
@@ -155,22 +163,22 @@ void Link::wait(LinkCall* call, Lock& lock, Moment until) {
   }
 }
 
-void Link::read_for_all(Lock& lock, Moment until) {
+void Link::read_for_all(Lock& lock, Moment now, Moment until) {
   const bool for_room = wants_to_write() && !rests();
   if (rests()) until = std::min(until, write_again_);
   lock.unlock();
-  auto read = read_waiting(until, for_room);
+  auto read = read_waiting(now, until, for_room);
   lock.lock();
   take(std::move(read));
   write();  // also the calls that waited for a slot which is free now
 }
 
 void Link::sleep(LinkCall& call, Lock& lock, Moment until) {
-  call.word.store(LinkCall::asleep);
+  call.word.store(LinkCall::asleep, std::memory_order_relaxed);
   lock.unlock();
   os::futex_wait(call.word, LinkCall::asleep, until);
   lock.lock();
-  call.word.store(LinkCall::awake);
+  call.word.store(LinkCall::awake, std::memory_order_relaxed);
 }
 
 void Link::wait_for_room(Lock& lock, Moment until) {
@@ -192,8 +200,7 @@ void Link::wait_for_room(Lock& lock, Moment until) {
 }
 
 void Link::write() {
-  if (rests()) return;
-  while (!dead_ && !cannot_write_) {
+  while (session_.has_output() && !dead_ && !cannot_write_ && !rests()) {
     const auto chunk = session_.output();
     if (chunk.bytes.empty()) return;
     const auto written = channel_.write(chunk.bytes, chunk.descriptors);
@@ -211,11 +218,11 @@ void Link::write() {
   }
 }
 
-void Link::set_timeout(Moment until) {
+void Link::set_timeout(Moment now, Moment until) {
   // The longest the kernel takes is far beyond any call; 0 would be for ever.
   static constexpr Nanoseconds longest = std::chrono::hours(24);
   const Nanoseconds left =
-      std::clamp(until.since(os::now()), Nanoseconds(std::chrono::microseconds(1)), longest);
+      std::clamp(until.since(now), Nanoseconds(std::chrono::microseconds(1)), longest);
   const bool soon_enough = timeout_ > Nanoseconds(0) && timeout_ <= left + timeout_slack;
   const bool seldom_enough = timeout_ >= left / 2 || timeout_ >= timeout_idle;
   if (soon_enough && seldom_enough) return;
@@ -237,7 +244,7 @@ os::Sys<Channel::Read> Link::read_now() {
   return channel_.read(input_room(), accepts_descriptors_ ? &arriving_ : nullptr);
 }
 
-os::Sys<Channel::Read> Link::read_waiting(Moment until, bool for_room) {
+os::Sys<Channel::Read> Link::read_waiting(Moment now, Moment until, bool for_room) {
   if (pump_) {
     pump_();
     // When nothing came of it, the request was kept for later, or the deadline has to pass.
@@ -250,7 +257,7 @@ os::Sys<Channel::Read> Link::read_waiting(Moment until, bool for_room) {
     if (!ready) return std::unexpected(ready.error());
     return read_now();
   }
-  set_timeout(until);
+  set_timeout(now, until);
   return channel_.read_waiting(input_room(), accepts_descriptors_ ? &arriving_ : nullptr);
 }
 
@@ -302,16 +309,16 @@ void Link::die(Failure why) {
   if (waiting_for_room_ > 0 && room_bell_) room_bell_->ring();
 }
 
-void Link::on_call(protocol::IncomingCall call) {
+void Link::on_call(protocol::IncomingCall&& call) {
   session_.fail(call.id, {.reason = wire::Reason::no_method, .text = "a client has no methods"});
   session_.release(call.payload.bytes().size(), call.one_way, call.descriptors.size());
 }
 
-void Link::on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer> result) {
+void Link::on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer>&& result) {
   auto& call = static_cast<LinkCall&>(outgoing);
   call.result = std::move(result);
   if (call.ended != nullptr) return call.ended(call);
-  if (call.word.exchange(LinkCall::woken) == LinkCall::asleep) os::futex_wake(call.word);
+  wake(call);
 }
 
 }  // namespace tincan::session

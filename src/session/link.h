@@ -55,7 +55,8 @@ class Link final : private protocol::Events {
   /// Errors: why there is none. The link is dead then.
   [[nodiscard]] Result<void> greet(Lock& lock, Moment deadline);
   /// Makes `call` and waits for its end, at most until `deadline` and the grace for a verdict.
-  void run(LinkCall& call, Lock& lock, Moment deadline);
+  /// `now` is a moment ago: the clock is not looked at again before the first wait.
+  void run(LinkCall& call, Lock& lock, Moment now, Moment deadline);
   /// Begins `call` without waiting; unless `write_now`, a later `write` is due.
   /// Errors: as Session::start.
   [[nodiscard]] Result<void> start(LinkCall& call, bool write_now = true);
@@ -70,7 +71,8 @@ class Link final : private protocol::Events {
   [[nodiscard]] bool greeted() const { return !session_.expects_hello(); }
   /// No further call can be made on it.
   [[nodiscard]] bool is_dead() const { return dead_; }
-  [[nodiscard]] bool is_draining() const { return session_.peer_is_draining(); }
+  /// It takes no new calls.
+  [[nodiscard]] bool is_over() const { return dead_ || session_.peer_is_draining(); }
   [[nodiscard]] bool wants_to_write() const;
   /// It does not write for a while though it wants to: see `write_again`.
   [[nodiscard]] bool rests() const;
@@ -87,23 +89,24 @@ class Link final : private protocol::Events {
  private:
   Moment now() override;
   void on_hello() override {}
-  void on_call(protocol::IncomingCall call) override;
+  void on_call(protocol::IncomingCall&& call) override;
   void on_cancel(void*) override {}
-  void on_end(protocol::OutgoingCall& call, Result<protocol::Answer> result) override;
+  void on_end(protocol::OutgoingCall& call, Result<protocol::Answer>&& result) override;
   void on_drain() override {}
 
-  void wait(LinkCall* call, Lock& lock, Moment until);
-  void read_for_all(Lock& lock, Moment until);
+  void wait(LinkCall* call, Lock& lock, Moment now, Moment until);
+  void read_for_all(Lock& lock, Moment now, Moment until);
   void wait_for_room(Lock& lock, Moment until);
   void sleep(LinkCall& call, Lock& lock, Moment until);
+  static bool wake(LinkCall& call);
   void wake_next_reader();
-  os::Sys<transport::Channel::Read> read_waiting(Moment until, bool for_room);
+  os::Sys<transport::Channel::Read> read_waiting(Moment now, Moment until, bool for_room);
   os::Sys<transport::Channel::Read> read_now();
   std::span<std::byte> input_room();
-  void set_timeout(Moment until);
+  void set_timeout(Moment now, Moment until);
   void take(os::Sys<transport::Channel::Read> read);
   void decode();
-  void finish_after_deadline(LinkCall& call, Lock& lock, Moment deadline);
+  void finish_after_deadline(LinkCall& call, Lock& lock, Moment now);
   void die(Failure why);
   void join(LinkCall& call);
   void leave(LinkCall& call);

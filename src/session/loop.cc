@@ -109,6 +109,7 @@ Moment Loop::read_clock() {
 }
 
 Moment Loop::deadline() const {
+  if (!to_read_.empty()) return Moment();
   Moment earliest = std::min({accept_again_, drain_deadline_, write_again_});
   if (!handshakes_.empty()) earliest = std::min(earliest, handshakes_.front().deadline);
   return earliest;
@@ -118,10 +119,15 @@ bool Loop::turn(Moment until) {
   const auto events = poller_.wait(events_, std::min(until, deadline()));
   Loop* const outer = std::exchange(current_loop, this);
   ++turns_;
+  const std::vector<Connection*> left_over = std::exchange(to_read_, {});
+  for (Connection* const connection : left_over) connection->to_be_read = false;
   if (events) {
     for (const epoll_event& event : *events) dispatch(event);
   }
-  end_turn();
+  for (Connection* const connection : left_over) {
+    if (!connection->is_closed() && !connection->to_be_read) connection->handle(0);
+  }
+  end_turn(outer == this);
   current_loop = outer;
   const bool finished = draining_ && connections_.empty();
   return !finished;
@@ -145,7 +151,7 @@ void Loop::note_slow_handler() {
                " ms; move slow work to a thread and answer from there");
 }
 
-void Loop::end_turn() {
+void Loop::end_turn(bool nested) {
   for (std::size_t i = 0; i < to_flush_.size(); ++i) {
     Connection& connection = *to_flush_[i];
     connection.to_be_flushed = false;
@@ -153,7 +159,8 @@ void Loop::end_turn() {
   }
   to_flush_.clear();
   if (running_ != nullptr || deadline() != Moment::never()) close_overdue(read_clock());
-  buried_.clear();
+  // A handler that makes this loop turn (testing::pair) is still among its outer turn's events.
+  if (!nested) buried_.clear();
 }
 
 void Loop::close_overdue(Moment now) {
@@ -260,8 +267,9 @@ void Loop::add(Newcomer newcomer) {
     log_about_peer("refused: " + refusal);
     return connection.close(wire::Reason::refused, refusal);
   }
-  connection.watched = EPOLLIN;
-  if (const auto added = poller_.add(connection.fd(), EPOLLIN, &connection); !added) {
+  connection.watched = Connection::input_events;
+  const auto added = poller_.add(connection.fd(), connection.watched | EPOLLET, &connection);
+  if (!added) {
     return connection.close(wire::Reason::exhausted, "the server is out of memory");
   }
   connection.registered = true;
@@ -282,6 +290,7 @@ void Loop::bury(Connection& connection) {
   LoopCounts::bump(counts.connections, -1);
   load_.fetch_sub(1, std::memory_order_relaxed);
   if (connection.to_be_flushed) std::erase(to_flush_, &connection);
+  if (connection.to_be_read) std::erase(to_read_, &connection);
   if (connection.writes_later) std::erase(to_write_later_, &connection);
   const std::size_t place = connection.place;
   buried_.push_back(std::move(connections_[place]));
@@ -296,12 +305,17 @@ void Loop::bury(Connection& connection) {
 void Loop::watch(Connection& connection, std::uint32_t events) {
   if (connection.watched == events) return;
   connection.watched = events;
-  if (!poller_.change(connection.fd(), events, &connection)) connection.close();
+  if (!poller_.change(connection.fd(), events | EPOLLET, &connection)) connection.close();
 }
 
 void Loop::flush_later(Connection& connection) {
   if (std::exchange(connection.to_be_flushed, true)) return;
   to_flush_.push_back(&connection);
+}
+
+void Loop::read_later(Connection& connection) {
+  if (std::exchange(connection.to_be_read, true)) return;
+  to_read_.push_back(&connection);
 }
 
 void Loop::begin_drain() {
@@ -326,6 +340,14 @@ void Loop::drop_listener() {
 }
 
 // Requests.
+
+const MethodEntry* Loop::find(std::string_view method) {
+  if (last_found_ != nullptr && last_found_->name == method) return last_found_;
+  const MethodEntry* const entry = service_.find(method);
+  // The name of a handler for any method is no method's name.
+  if (entry != nullptr && entry->name == method) last_found_ = entry;
+  return entry;
+}
 
 RequestState* Loop::new_request() {
   RequestState* request = free_requests_;
@@ -374,11 +396,14 @@ void Loop::let_go(RequestState& request) {
 }
 
 void Loop::take_back(RequestState& request) {
-  if (request.connection != nullptr) request.connection->forget(request);
-  request.connection = nullptr;
+  if (request.connection != nullptr) {
+    request.connection->forget(request);
+    request.connection = nullptr;  // its peer is kept, for the next request is often of the same
+  } else {
+    request.peer = Peer();
+  }
   request.payload = Payload();
   request.descriptors.clear();
-  request.peer = Peer();
   if (free_requests_count_ >= free_requests_max) {
     delete &request;
     return;

@@ -64,9 +64,13 @@ class Loop {
   [[nodiscard]] RequestState* new_request();
   /// The handle or the loop lets go of `request`, on this thread.
   void let_go(RequestState& request);
+  /// As Service::find; the same method again is found at once.
+  [[nodiscard]] const MethodEntry* find(std::string_view method);
   /// Runs the handler for `request`, whose handle is made here.
   void run_handler(RequestState& request);
   void flush_later(Connection& connection);
+  /// There is more to be read than a turn's share: it goes on in the next one.
+  void read_later(Connection& connection);
   /// Flushes after a rest, for nothing tells when it would succeed.
   void write_later(Connection& connection);
   /// For lines that a peer can bring about: not more than a few a second, without its control
@@ -94,7 +98,7 @@ class Loop {
   void write_again();
   void close_all();
   void note_slow_handler();
-  void end_turn();
+  void end_turn(bool nested);
 
   Service& service_;
   os::Poller poller_;
@@ -103,6 +107,7 @@ class Loop {
   std::vector<std::vector<std::byte>> spare_buffers_;
   std::vector<epoll_event> events_;
   std::vector<Connection*> to_flush_;
+  std::vector<Connection*> to_read_;
   std::vector<std::unique_ptr<Connection>> buried_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::atomic<std::uint32_t> load_ = 0;
@@ -123,6 +128,7 @@ class Loop {
   bool listening_ = false;
   bool draining_ = false;
   Moment clock_;
+  const MethodEntry* last_found_ = nullptr;
   const MethodEntry* running_ = nullptr;  ///< Its handler has run since the clock was looked at.
   Moment handler_start_;
 };

@@ -122,8 +122,12 @@ Result<void> Request::reply(std::span<const std::byte> payload,
                             std::span<const Descriptor> descriptors) {
   RequestState& request = *state_;
   if (request.answered) return answered_before();
-  auto copies = duplicates(descriptors);
-  if (!copies) return std::unexpected(std::move(copies.error()));
+  std::vector<Descriptor> copies;
+  if (!descriptors.empty()) {
+    auto duplicated = duplicates(descriptors);
+    if (!duplicated) return std::unexpected(std::move(duplicated.error()));
+    copies = std::move(*duplicated);
+  }
   request.answered = true;
   if (request.one_way) return {};
   if (payload.size() > request.reply_bytes_max ||
@@ -134,14 +138,14 @@ Result<void> Request::reply(std::span<const std::byte> payload,
   }
   if (Loop* const loop = own_loop(request)) {
     if (request.connection != nullptr) {
-      request.connection->reply(request, payload, std::move(*copies));
+      request.connection->reply(request, payload, std::move(copies));
     }
     delivered(request, *loop);
     return {};
   }
   RequestState::Answer answer;
   answer.payload.append(request.mailbox->pool(), payload);
-  answer.descriptors = std::move(*copies);
+  answer.descriptors = std::move(copies);
   post(request, std::move(answer));
   return {};
 }

@@ -25,41 +25,33 @@ constexpr std::uint8_t trace = 6;
 constexpr std::uint8_t payload_bytes = 7;
 }  // namespace prologue_tag
 
-/// Collects a prologue, whose size is bounded, so that it is appended in one piece.
-class PrologueWriter {
+/// Writes fields one after the other to where there is room for them.
+class FieldWriter {
  public:
+  explicit FieldWriter(std::byte* out) : out_(out) {}
+
   template <class T>
   void value(const T& value) {
-    std::memcpy(bytes_ + size_, &value, sizeof value);
-    size_ += sizeof value;
+    std::memcpy(out_, &value, sizeof value);
+    out_ += sizeof value;
   }
-  void field(std::uint8_t tag, std::string_view value) {
+  void field(std::uint8_t tag, std::span<const std::byte> value) {
     this->value(tag);
     this->value(static_cast<std::uint8_t>(value.size()));
-    // memcpy takes no null, which an empty view may have.
-    if (!value.empty()) std::memcpy(bytes_ + size_, value.data(), value.size());
-    size_ += value.size();
+    // memcpy takes no null, which an empty span may have.
+    if (!value.empty()) std::memcpy(out_, value.data(), value.size());
+    out_ += value.size();
   }
   template <class T>
-    requires std::is_integral_v<T>
-  void field(std::uint8_t tag, T value) {
-    this->value(tag);
-    this->value(std::uint8_t{sizeof value});
-    this->value(value);
-  }
-  [[nodiscard]] std::size_t size() const { return size_; }
-  void append_to(std::vector<std::byte>& out) {
-    const auto fields_bytes = static_cast<std::uint16_t>(size_ - sizeof(std::uint16_t));
-    std::memcpy(bytes_, &fields_bytes, sizeof fields_bytes);
-    out.insert(out.end(), bytes_, bytes_ + size_);
+  void field(std::uint8_t tag, const T& value) {
+    field(tag, std::as_bytes(std::span(&value, 1)));
   }
 
  private:
-  std::size_t size_ = sizeof(std::uint16_t);  ///< The length of the fields comes first.
-  /// Room for that length and every field at its longest.
-  std::byte
-      bytes_[2 + (2 + limits::method_bytes_max) + 4 + 10 + 6 + 2 + (2 + sizeof(TraceContext)) + 10];
+  std::byte* out_;
 };
+
+constexpr std::size_t field_bytes(std::size_t value_bytes) { return 2 + value_bytes; }
 
 /// Writes the header of a frame whose body was appended from `start` + the header's size on.
 void finish_frame(std::vector<std::byte>& out, std::size_t start, Kind kind, std::uint64_t id) {
@@ -155,44 +147,49 @@ std::optional<Hello> decode_hello(std::span<const std::byte> body) {
   return sane ? std::optional(hello) : std::nullopt;
 }
 
-PrologueLayout encode_prologue(const Prologue& prologue, std::vector<std::byte>& out) {
+PrologueLayout layout_of(const Prologue& prologue) {
   TINCAN_CHECK(prologue.method.size() <= limits::method_bytes_max);
-  PrologueWriter writer;
-  PrologueLayout layout;
-  if (!prologue.method.empty()) writer.field(prologue_tag::method, prologue.method);
-  if (prologue.method_number) writer.field(prologue_tag::method_number, *prologue.method_number);
+  PrologueLayout layout{.bytes = sizeof(std::uint16_t)};  // the length of the fields
+  if (!prologue.method.empty()) layout.bytes += field_bytes(prologue.method.size());
+  if (prologue.method_number) layout.bytes += field_bytes(sizeof(std::uint16_t));
   if (prologue.deadline) {
-    writer.field(prologue_tag::deadline, *prologue.deadline);
-    layout.deadline = writer.size() - sizeof(std::int64_t);
+    layout.bytes += field_bytes(sizeof(std::int64_t));
+    layout.deadline = layout.bytes - sizeof(std::int64_t);
   }
-  if (prologue.cpu) writer.field(prologue_tag::cpu, *prologue.cpu);
-  if (prologue.idempotent) writer.field(prologue_tag::idempotent, std::string_view());
-  if (prologue.trace) {
-    writer.field(prologue_tag::trace,
-                 std::string_view(reinterpret_cast<const char*>(prologue.trace->bytes),
-                                  sizeof prologue.trace->bytes));
-  }
-  if (prologue.payload_bytes) writer.field(prologue_tag::payload_bytes, *prologue.payload_bytes);
-  layout.bytes = writer.size();
-  writer.append_to(out);
+  if (prologue.cpu) layout.bytes += field_bytes(sizeof(std::uint32_t));
+  if (prologue.idempotent) layout.bytes += field_bytes(0);
+  if (prologue.trace) layout.bytes += field_bytes(sizeof(TraceContext));
+  if (prologue.payload_bytes) layout.bytes += field_bytes(sizeof(std::uint64_t));
   return layout;
 }
 
-std::optional<Prologue> decode_prologue(std::span<const std::byte> body,
-                                        std::span<const std::byte>& payload) {
+void encode_prologue(const Prologue& prologue, std::byte* out) {
+  FieldWriter writer(out);
+  writer.value(static_cast<std::uint16_t>(layout_of(prologue).bytes - sizeof(std::uint16_t)));
+  if (!prologue.method.empty()) {
+    writer.field(prologue_tag::method, std::as_bytes(std::span(prologue.method)));
+  }
+  if (prologue.method_number) writer.field(prologue_tag::method_number, *prologue.method_number);
+  if (prologue.deadline) writer.field(prologue_tag::deadline, *prologue.deadline);
+  if (prologue.cpu) writer.field(prologue_tag::cpu, *prologue.cpu);
+  if (prologue.idempotent) writer.field(prologue_tag::idempotent, std::span<const std::byte>());
+  if (prologue.trace) writer.field(prologue_tag::trace, *prologue.trace);
+  if (prologue.payload_bytes) writer.field(prologue_tag::payload_bytes, *prologue.payload_bytes);
+}
+
+bool decode_prologue(std::span<const std::byte> body, Prologue& prologue,
+                     std::span<const std::byte>& payload) {
   std::uint16_t fields_bytes;
-  if (body.size() < sizeof fields_bytes) return std::nullopt;
+  if (body.size() < sizeof fields_bytes) return false;
   std::memcpy(&fields_bytes, body.data(), sizeof fields_bytes);
   body = body.subspan(sizeof fields_bytes);
-  if (fields_bytes > limits::prologue_bytes_max || fields_bytes > body.size()) return std::nullopt;
-  Prologue prologue;
+  if (fields_bytes > limits::prologue_bytes_max || fields_bytes > body.size()) return false;
   FieldReader reader(body.first(fields_bytes));
   while (const auto field = reader.next()) {
-    if (!take_prologue_field(*field, prologue)) return std::nullopt;
+    if (!take_prologue_field(*field, prologue)) return false;
   }
-  if (!reader.whole()) return std::nullopt;
   payload = body.subspan(fields_bytes);
-  return prologue;
+  return reader.whole();
 }
 
 void encode_error(std::uint64_t id, const Error& error, std::vector<std::byte>& out) {

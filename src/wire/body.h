@@ -56,10 +56,13 @@ struct PrologueLayout {
   std::size_t bytes = 0;     ///< Of the prologue, its length field included.
   std::size_t deadline = 0;  ///< Offset of the deadline's value; 0 when there is none.
 };
-PrologueLayout encode_prologue(const Prologue& prologue, std::vector<std::byte>& out);
-/// Splits the body of a first fragment; `payload` becomes what follows the prologue.
-[[nodiscard]] std::optional<Prologue> decode_prologue(std::span<const std::byte> body,
-                                                      std::span<const std::byte>& payload);
+[[nodiscard]] PrologueLayout layout_of(const Prologue& prologue);
+/// Writes the prologue to `out`, where layout_of(prologue).bytes have room.
+void encode_prologue(const Prologue& prologue, std::byte* out);
+/// Splits the body of a first fragment: `prologue`, which comes empty, is filled, and `payload`
+/// becomes what follows it. False when they make no sense.
+[[nodiscard]] bool decode_prologue(std::span<const std::byte> body, Prologue& prologue,
+                                   std::span<const std::byte>& payload);
 
 /// Why a call, or with id 0 the connection, ends in an error. An unknown reason reads as `breach`.
 enum class Reason : std::uint16_t {

@@ -1,7 +1,6 @@
 #include "wire/frame.h"
 
 #include <array>
-#include <cstring>
 
 namespace tincan::wire {
 
@@ -11,7 +10,8 @@ constexpr bool is_fragmented(Kind kind) {
   return kind == Kind::call || kind == Kind::reply || kind == Kind::push;
 }
 
-/// What is wrong with `header`, or null.
+}  // namespace
+
 const char* breach_of(const FrameHeader& header) {
   const auto kind = static_cast<std::uint8_t>(header.kind);
   if (kind == 0 || kind > kind_highest) return "unknown frame kind";
@@ -29,21 +29,6 @@ const char* breach_of(const FrameHeader& header) {
     return "descriptors on a frame that takes none";
   }
   return nullptr;
-}
-
-}  // namespace
-
-Parsed parse_frame(std::span<const std::byte> input) {
-  using State = Parsed::State;
-  Parsed parsed{State::incomplete};
-  FrameHeader& header = parsed.frame.header;
-  if (input.size() < sizeof header) return parsed;
-  std::memcpy(&header, input.data(), sizeof header);
-  if (const char* const breach = breach_of(header)) return {State::breach, {}, breach};
-  if (input.size() - sizeof header < header.body_bytes) return parsed;
-  parsed.state = State::whole;
-  parsed.frame.body = input.subspan(sizeof header, header.body_bytes);
-  return parsed;
 }
 
 std::string_view name(Kind kind) {

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -88,9 +89,23 @@ struct Parsed {
   const char* breach = nullptr;  ///< When breached: what is wrong, for the other side's log.
 };
 
-/// Looks at the front of `input`. Every bound is checked before the body is looked at, let alone
-/// waited for.
-[[nodiscard]] Parsed parse_frame(std::span<const std::byte> input);
+/// What is wrong with `header`, or null. Every bound is checked here, before the body is looked at,
+/// let alone waited for.
+[[nodiscard]] const char* breach_of(const FrameHeader& header);
+
+/// Looks at the front of `input`.
+[[nodiscard]] inline Parsed parse_frame(std::span<const std::byte> input) {
+  using State = Parsed::State;
+  Parsed parsed{State::incomplete};
+  FrameHeader& header = parsed.frame.header;
+  if (input.size() < sizeof header) return parsed;
+  std::memcpy(&header, input.data(), sizeof header);
+  if (const char* const breach = breach_of(header)) return {State::breach, {}, breach};
+  if (input.size() - sizeof header < header.body_bytes) return parsed;
+  parsed.state = State::whole;
+  parsed.frame.body = input.subspan(sizeof header, header.body_bytes);
+  return parsed;
+}
 
 /// The name of `kind`, for messages: "call".
 [[nodiscard]] std::string_view name(Kind kind);

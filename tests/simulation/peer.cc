@@ -158,7 +158,7 @@ void Peer::settle(Job& job, Job::State state) {
   job.state = state;
 }
 
-void Peer::on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer> result) {
+void Peer::on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer>&& result) {
   Job& job = job_of(outgoing);
   universe_.expect(job.call.get() == &outgoing, "the end of a call that is not in flight");
   if (result) {
@@ -198,7 +198,7 @@ void Peer::check_order(const protocol::IncomingCall& call) {
   last_small_ = sequence;
 }
 
-void Peer::on_call(protocol::IncomingCall call) {
+void Peer::on_call(protocol::IncomingCall&& call) {
   const int number = std::stoi(std::string(call.method));
   const auto bytes = call.payload.bytes();
   const std::string expected = content(number, bytes.size());

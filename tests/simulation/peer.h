@@ -79,9 +79,9 @@ class Peer final : public protocol::Events {
     return Moment(universe_.now.nanoseconds() - (end_ == 0 ? universe_.clock_offset : 0));
   }
   void on_hello() override {}
-  void on_call(protocol::IncomingCall call) override;
+  void on_call(protocol::IncomingCall&& call) override;
   void on_cancel(void*) override {}
-  void on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer> result) override;
+  void on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer>&& result) override;
   void on_drain() override {}
 
   std::deque<Job> jobs;

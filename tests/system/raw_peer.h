@@ -96,8 +96,8 @@ class RawPeer {
     wire::Prologue prologue;
     prologue.method = method;
     prologue.payload_bytes = payload_bytes;
-    Bytes body;
-    wire::encode_prologue(prologue, body);
+    Bytes body(wire::layout_of(prologue).bytes);
+    wire::encode_prologue(prologue, body.data());
     const auto payload_part = std::as_bytes(std::span(payload));
     body.insert(body.end(), payload_part.begin(), payload_part.end());
     const wire::CallId id{.slot = slot, .sequence = sequence};
@@ -120,7 +120,8 @@ class RawPeer {
     Bytes body;
     [[nodiscard]] std::string payload() const {
       std::span<const std::byte> payload;
-      if (!wire::decode_prologue(body, payload)) return "malformed";
+      wire::Prologue prologue;
+      if (!wire::decode_prologue(body, prologue, payload)) return "malformed";
       return {reinterpret_cast<const char*>(payload.data()), payload.size()};
     }
     [[nodiscard]] std::string error() const {

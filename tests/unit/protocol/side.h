@@ -92,7 +92,7 @@ class Side final : public Events {
     if (greeting) greeting();
   }
 
-  void on_call(IncomingCall call) override {
+  void on_call(IncomingCall&& call) override {
     const auto bytes = call.payload.bytes();
     calls.push_back({.id = call.id,
                      .method = std::string(call.method),
@@ -115,7 +115,7 @@ class Side final : public Events {
     events.push_back("cancel");
   }
 
-  void on_end(OutgoingCall& outgoing, Result<Answer> result) override {
+  void on_end(OutgoingCall& outgoing, Result<Answer>&& result) override {
     auto& call = static_cast<Call&>(outgoing);
     ++call.ends;
     // A one-way call ends when it is written, which is nothing that was heard.

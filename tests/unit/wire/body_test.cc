@@ -110,7 +110,7 @@ TEST(Prologue, ComesBackAsWritten) {
   const Prologue prologue = full_prologue();
   const Bytes body = test::first_body(prologue, "payload");
   std::span<const std::byte> payload;
-  const auto back = decode_prologue(body, payload);
+  const auto back = test::prologue_of(body, payload);
   ASSERT_TRUE(back);
   EXPECT_EQ(text_of(payload), "payload");
   EXPECT_EQ(back->method, "job.run");
@@ -124,20 +124,26 @@ TEST(Prologue, ComesBackAsWritten) {
 }
 
 TEST(Prologue, SaysWhereItsDeadlineLies) {
-  Bytes body(5);  // something before it
-  const PrologueLayout layout = encode_prologue(full_prologue(), body);
-  EXPECT_EQ(layout.bytes, body.size() - 5);
+  const PrologueLayout layout = layout_of(full_prologue());
+  const Bytes body = test::first_body(full_prologue());
+  EXPECT_EQ(layout.bytes, body.size());
   std::int64_t deadline;
-  std::memcpy(&deadline, body.data() + 5 + layout.deadline, sizeof deadline);
+  std::memcpy(&deadline, body.data() + layout.deadline, sizeof deadline);
   EXPECT_EQ(deadline, INT64_MIN);
-  EXPECT_EQ(encode_prologue({}, body).deadline, 0u);
+  EXPECT_EQ(layout_of({}).deadline, 0u);
+}
+
+TEST(Prologue, TakesExactlyTheBytesOfItsLayout) {
+  Bytes room(layout_of(full_prologue()).bytes + 8, std::byte{0xEE});
+  encode_prologue(full_prologue(), room.data());
+  EXPECT_EQ(Bytes(room.end() - 8, room.end()), Bytes(8, std::byte{0xEE}));
 }
 
 TEST(Prologue, OfNothingIsTwoBytes) {
   std::span<const std::byte> payload;
   const Bytes body = test::first_body({}, "x");
   EXPECT_EQ(body.size(), 3u);
-  const auto back = decode_prologue(body, payload);
+  const auto back = test::prologue_of(body, payload);
   ASSERT_TRUE(back);
   EXPECT_TRUE(back->method.empty());
   EXPECT_FALSE(back->deadline || back->cpu || back->payload_bytes || back->trace ||
@@ -151,17 +157,17 @@ Bytes with_length(std::uint16_t length, const Bytes& rest) {
 
 TEST(Prologue, RefusesALengthBeyondItsBodyOrItsLimit) {
   std::span<const std::byte> payload;
-  EXPECT_FALSE(decode_prologue({}, payload));
-  EXPECT_FALSE(decode_prologue(Bytes(1), payload));
-  EXPECT_FALSE(decode_prologue(with_length(1, {}), payload));
-  EXPECT_FALSE(decode_prologue(with_length(0xFFFF, Bytes(100)), payload));
+  EXPECT_FALSE(test::prologue_of({}, payload));
+  EXPECT_FALSE(test::prologue_of(Bytes(1), payload));
+  EXPECT_FALSE(test::prologue_of(with_length(1, {}), payload));
+  EXPECT_FALSE(test::prologue_of(with_length(0xFFFF, Bytes(100)), payload));
   // 4096 bytes of fields unknown to us, 16 times 254 + 2, are skipped; 2 more are too many.
   Bytes skipped;
   for (int i = 0; i < 16; ++i) Writer(skipped).field(99, std::string(254, 'x'));
   ASSERT_EQ(skipped.size(), limits::prologue_bytes_max);
-  EXPECT_TRUE(decode_prologue(with_length(4096, skipped), payload));
+  EXPECT_TRUE(test::prologue_of(with_length(4096, skipped), payload));
   Writer(skipped).field(99, std::string_view());
-  EXPECT_FALSE(decode_prologue(with_length(4098, skipped), payload));
+  EXPECT_FALSE(test::prologue_of(with_length(4098, skipped), payload));
 }
 
 TEST(Prologue, RefusesEveryFieldOfAnotherLength) {
@@ -172,7 +178,7 @@ TEST(Prologue, RefusesEveryFieldOfAnotherLength) {
       Writer(list).field(tag, std::string(length, 'a'));
       std::span<const std::byte> payload;
       const auto back =
-          decode_prologue(with_length(static_cast<std::uint16_t>(list.size()), list), payload);
+          test::prologue_of(with_length(static_cast<std::uint16_t>(list.size()), list), payload);
       const bool expected = tag == 1 ? length > 0 : length == right[tag];
       EXPECT_EQ(back.has_value(), expected) << +tag << " " << length;
     }
@@ -185,7 +191,8 @@ TEST(Prologue, RefusesEveryCutInsideAField) {
   std::size_t accepted = 0;
   for (std::size_t length = 0; length <= list.size(); ++length) {
     std::span<const std::byte> payload;
-    if (decode_prologue(with_length(static_cast<std::uint16_t>(length), list), payload)) ++accepted;
+    if (test::prologue_of(with_length(static_cast<std::uint16_t>(length), list), payload))
+      ++accepted;
   }
   EXPECT_EQ(accepted, 8u);  // before, between and behind its seven fields
 }

@@ -24,7 +24,7 @@ RC_GTEST_PROP(Codec, BringsEveryPrologueBack, (std::string method, std::string p
   const Prologue prologue = any_prologue(method);
   const Bytes body = test::first_body(prologue, payload);
   std::span<const std::byte> rest;
-  const auto back = decode_prologue(body, rest);
+  const auto back = test::prologue_of(body, rest);
   RC_ASSERT(back.has_value());
   RC_ASSERT(back->method == method);
   RC_ASSERT(back->method_number == prologue.method_number);
@@ -54,7 +54,7 @@ RC_GTEST_PROP(Codec, NeverTakesMoreThanThereIs, (std::vector<std::uint8_t> input
     RC_ASSERT(sizeof(FrameHeader) + parsed.frame.body.size() <= bytes.size());
   }
   std::span<const std::byte> payload;
-  if (decode_prologue(bytes, payload)) RC_ASSERT(payload.size() + 2 <= bytes.size());
+  if (test::prologue_of(bytes, payload)) RC_ASSERT(payload.size() + 2 <= bytes.size());
   RC_ASSERT(decode_error(bytes).has_value() == (bytes.size() >= 8));
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -57,9 +58,16 @@ inline std::uint64_t id_of(std::uint16_t slot, std::uint64_t sequence) {
 }
 
 inline Bytes first_body(const Prologue& prologue, std::string_view payload = {}) {
-  Bytes body;
-  encode_prologue(prologue, body);
+  Bytes body(layout_of(prologue).bytes);
+  encode_prologue(prologue, body.data());
   return joined({body, bytes_of(payload)});
+}
+
+/// The prologue at the front of `body`, if there is one that makes sense.
+inline std::optional<Prologue> prologue_of(std::span<const std::byte> body,
+                                           std::span<const std::byte>& payload) {
+  Prologue prologue;
+  return decode_prologue(body, prologue, payload) ? std::optional(prologue) : std::nullopt;
 }
 
 inline Bytes call(std::uint64_t id, std::string_view method, std::string_view payload = {},
