@@ -1,6 +1,6 @@
 /// Twin of bench/round_trip.cc: 1 KB there and back, blocking send(2) and recv(2) on both sides.
-/// With the argument `timeout` the client's recv(2) has a time limit of 200 ms, by SO_RCVTIMEO; with
-/// `level` or `edge` the server waits in epoll_wait(2), triggered in that way.
+/// With the argument `timeout` the client's recv(2) has a time limit of 200 ms, by SO_RCVTIMEO;
+/// with `level` or `edge` the server waits in epoll_wait(2), triggered in that way.
 
 #include <sys/epoll.h>
 #include <sys/socket.h>

@@ -153,8 +153,8 @@ class Session {
   };
   /// A call of ours that was begun. Its place is its slot number.
   struct OutgoingSlot {
-    std::uint64_t id = 0;          ///< 0: free.
-    OutgoingCall* call = nullptr;  ///< Null: abandoned; the answer is awaited and dropped.
+    std::uint64_t id = 0;                   ///< 0: free.
+    OutgoingCall* call = nullptr;           ///< Null: abandoned; the answer is awaited and dropped.
     std::unique_ptr<PartialAnswer> answer;  ///< While it comes in fragments.
   };
   /// A call of the peer's whose fragments are arriving.
