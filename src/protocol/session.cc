@@ -10,7 +10,8 @@ Session::Session(const Settings& settings, PayloadPool& pool, Events& events)
                       .calls_in_flight_max = settings.calls_in_flight_max,
                       .descriptors_max = settings.descriptors_max,
                       .abilities = 0,
-                      .clock_offset_nanoseconds = settings.clock_offset_nanoseconds},
+                      .clock_offset_nanoseconds = settings.clock_offset_nanoseconds,
+                      .nonce = settings.nonce},
                      outbox_.bytes());
 }
 

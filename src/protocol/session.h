@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,12 +25,16 @@ namespace tincan::protocol {
 /// What one side allows the other.
 struct Settings {
   std::uint64_t payload_bytes_max = limits::payload_bytes_max;
-  std::uint32_t calls_in_flight_max = limits::calls_in_flight_max;
+  std::uint32_t calls_in_flight_max = limits::calls_in_flight_max;  ///< 0: none, not even one-way.
+  std::uint32_t outgoing_calls_max = limits::calls_in_flight_max;   ///< Or what the peer allows.
   std::uint32_t descriptors_max = 0;
   std::uint32_t descriptors_held_max = limits::descriptors_held_max;
   std::uint64_t incoming_bytes_max = limits::incoming_bytes_max;
   std::uint64_t outgoing_bytes_pause = limits::outgoing_bytes_pause;
   std::int64_t clock_offset_nanoseconds = 0;  ///< CLOCK_REALTIME - CLOCK_MONOTONIC, here and now.
+  /// A number that no other session is likely to have: a HELLO that brings it back is our own, sent
+  /// by somebody who sends everything back. 0: not sent, and not looked for.
+  std::uint64_t nonce = 0;
 };
 
 /// Hears what happens on a session. Called from inside `receive`, `written` and `end`; may start
@@ -168,6 +173,7 @@ class Session {
     std::optional<wire::Reason> refusal;
     std::string refusal_text;
   };
+  using Partials = std::map<std::uint64_t, Partial>;
   /// A call of the peer's that is being received or waits for its answer.
   struct IncomingSlot {
     std::uint64_t id = 0;  ///< 0: free.
@@ -187,6 +193,12 @@ class Session {
   Verdict take_preamble(std::span<const std::byte>& bytes);
   Verdict dispatch(const wire::Frame& frame);
   Verdict take_hello(const wire::Frame& frame);
+  Verdict take_ping(const wire::Frame& frame);
+  Verdict take_drain(const wire::Frame& frame);
+  Verdict take_descriptors(const wire::Frame& frame, std::vector<Descriptor>& descriptors);
+  [[nodiscard]] Moment on_our_clock(std::int64_t peer_nanoseconds) const;
+
+  // session_calls.cc
   Verdict take_call(const wire::Frame& frame);
   Verdict take_first_fragment(const wire::Frame& frame);
   Verdict take_whole(IncomingCall&& call, std::span<const std::byte> payload);
@@ -199,19 +211,18 @@ class Session {
   [[nodiscard]] std::string lack_of_room(std::uint64_t promised_bytes) const;
   Verdict begin_partial(IncomingCall&& call, std::uint64_t promised_bytes,
                         std::span<const std::byte> payload);
-  Verdict add_to_partial(std::size_t index, std::span<const std::byte> payload, bool more);
+  Verdict add_to_partial(Partials::iterator at, std::span<const std::byte> payload, bool more);
   void deliver(IncomingCall&& call);
   Verdict take_cancel(const wire::Frame& frame);
+  IncomingSlot* incoming(std::uint64_t id);
+
+  // session_answers.cc
   Verdict take_reply(const wire::Frame& frame);
   Verdict begin_answer(OutgoingSlot& slot, std::uint64_t promised_bytes,
                        std::span<const std::byte> payload, std::vector<Descriptor>&& descriptors);
   Verdict add_to_answer(OutgoingSlot& slot, std::span<const std::byte> payload, bool more);
   Verdict take_error(const wire::Frame& frame);
-  Verdict take_drain(const wire::Frame& frame);
-  Verdict take_descriptors(const wire::Frame& frame, std::vector<Descriptor>& descriptors);
-  [[nodiscard]] Moment on_our_clock(std::int64_t peer_nanoseconds) const;
-  [[nodiscard]] std::optional<std::size_t> find_partial(std::uint64_t id) const;
-  IncomingSlot* incoming(std::uint64_t id);
+  OutgoingSlot* outgoing(std::uint64_t id);
 
   // session_output.cc
   void begin(OutgoingCall& call);
@@ -227,7 +238,6 @@ class Session {
   std::uint16_t take_slot();
   void free_slot(OutgoingSlot& slot);
   void drop_fragments(std::uint64_t id);
-  OutgoingSlot* outgoing(std::uint64_t id);
   void finish(OutgoingCall& call, Result<Answer>&& result);
   void complete_one_way_calls();
 
@@ -259,7 +269,7 @@ class Session {
   // Incoming.
   std::uint64_t peer_sequence_ = 0;
   std::vector<IncomingSlot> incoming_;
-  std::vector<std::unique_ptr<Partial>> partials_;
+  Partials partials_;  ///< By id; a tree, for what ids there are is the peer's choice.
   std::uint64_t partials_bytes_ = 0;  ///< Promised by the calls in partials_.
   std::uint64_t held_bytes_ = 0;      ///< Delivered and not released.
   std::uint32_t held_one_ways_ = 0;

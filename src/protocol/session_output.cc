@@ -77,7 +77,7 @@ void Session::begin_waiting_calls() {
 
 bool Session::may_begin(const OutgoingCall& call) const {
   if (!has_room()) return false;
-  const std::size_t most = std::min(peer_.calls_in_flight_max, settings_.calls_in_flight_max);
+  const std::size_t most = std::min(peer_.calls_in_flight_max, settings_.outgoing_calls_max);
   if (!call.one_way) return used_slots_ < most;
   // One-way calls have no slot that bounds how many are in pieces at once.
   return fits_one_frame(call.payload.size()) || fragments_.size() < most;

@@ -36,12 +36,14 @@ constexpr Nanoseconds write_rest = std::chrono::milliseconds(5);
 
 protocol::Settings settings_of(const ClientOptions& options) {
   return {.payload_bytes_max = options.payload_bytes_max,
-          .calls_in_flight_max = options.calls_in_flight_max,
+          .calls_in_flight_max = 0,  // a client has no methods
+          .outgoing_calls_max = options.calls_in_flight_max,
           .descriptors_max = options.descriptors_max,
           // Only answers to our own calls come in, each of an agreed size: nothing to hold back.
           .incoming_bytes_max = UINT64_MAX,
           .outgoing_bytes_pause = UINT64_MAX,
-          .clock_offset_nanoseconds = os::realtime_minus_monotonic()};
+          .clock_offset_nanoseconds = os::realtime_minus_monotonic(),
+          .nonce = static_cast<std::uint64_t>(os::now().nanoseconds())};
 }
 
 }  // namespace
@@ -307,11 +309,6 @@ void Link::die(Failure why) {
   death_ = std::move(why);
   session_.end(*death_);
   if (waiting_for_room_ > 0 && room_bell_) room_bell_->ring();
-}
-
-void Link::on_call(protocol::IncomingCall&& call) {
-  session_.fail(call.id, {.reason = wire::Reason::no_method, .text = "a client has no methods"});
-  session_.release(call.payload.bytes().size(), call.one_way, call.descriptors.size());
 }
 
 void Link::on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer>&& result) {

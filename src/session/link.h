@@ -89,7 +89,7 @@ class Link final : private protocol::Events {
  private:
   Moment now() override;
   void on_hello() override {}
-  void on_call(protocol::IncomingCall&& call) override;
+  void on_call(protocol::IncomingCall&&) override {}  // HELLO says that none are taken
   void on_cancel(void*) override {}
   void on_end(protocol::OutgoingCall& call, Result<protocol::Answer>&& result) override;
   void on_drain() override {}

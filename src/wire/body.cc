@@ -13,6 +13,7 @@ constexpr std::uint8_t calls_in_flight_max = 3;
 constexpr std::uint8_t descriptors_max = 4;
 constexpr std::uint8_t abilities = 5;
 constexpr std::uint8_t clock_offset = 6;
+constexpr std::uint8_t nonce = 7;
 }  // namespace hello_tag
 
 namespace prologue_tag {
@@ -91,6 +92,8 @@ bool take_hello_field(const Field& field, Hello& hello) {
       return take<std::uint64_t>(field, hello.abilities);
     case hello_tag::clock_offset:
       return take<std::int64_t>(field, hello.clock_offset_nanoseconds);
+    case hello_tag::nonce:
+      return take<std::uint64_t>(field, hello.nonce);
     default:
       return true;
   }
@@ -133,6 +136,7 @@ void encode_hello(const Hello& hello, std::vector<std::byte>& out) {
   writer.field(hello_tag::descriptors_max, hello.descriptors_max);
   writer.field(hello_tag::abilities, hello.abilities);
   writer.field(hello_tag::clock_offset, hello.clock_offset_nanoseconds);
+  if (hello.nonce != 0) writer.field(hello_tag::nonce, hello.nonce);
   finish_frame(out, start, Kind::hello, 0);
 }
 

@@ -31,6 +31,7 @@ struct Hello {
   std::uint32_t descriptors_max = 0;      ///< The sender takes no more with one message.
   std::uint64_t abilities = 0;
   std::int64_t clock_offset_nanoseconds = 0;  ///< CLOCK_REALTIME - CLOCK_MONOTONIC at the sender.
+  std::uint64_t nonce = 0;                    ///< For the sender to know its own HELLO by; 0: none.
 };
 /// Appends the preamble and the HELLO frame.
 void encode_hello(const Hello& hello, std::vector<std::byte>& out);

@@ -84,6 +84,24 @@ TEST(Handshake, SurvivesAByteOutOfBand) {  // attack 30
   EXPECT_TRUE(client.call("tincan.ping"));
 }
 
+TEST(Handshake, WithAServerThatSendsEverythingBackFails) {
+  const TemporaryDirectory directory;
+  const Descriptor listener = raw_listener(directory / "s", 8);
+  std::thread echo([&] {
+    const Descriptor peer(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    char bytes[4096];
+    for (ssize_t count; (count = ::recv(peer.get(), bytes, sizeof bytes, 0)) > 0;) {
+      ::send(peer.get(), bytes, static_cast<std::size_t>(count), MSG_NOSIGNAL);
+    }
+  });
+  const auto client = Client::connect(directory / "s");
+  echo.join();
+  ASSERT_FALSE(client);
+  EXPECT_EQ(client.error().cause(), Cause::not_tincan);
+  EXPECT_NE(client.error().explain().find("sends back what it is sent"), std::string::npos)
+      << client.error().explain();
+}
+
 TEST(Handshake, EndsAtGarbageInTheMiddleOfAConversation) {  // P13
   RunningServer server;
   server.run();

@@ -149,5 +149,26 @@ TEST(Clock, ThatCannotBeEndsTheConnection) {
   }
 }
 
+TEST(Hello, ThatComesBackWithOurNonceIsNoServers) {
+  Side side({.nonce = 42});
+  const auto own = side.say();
+  side.take(own);
+  ASSERT_TRUE(side.failure);
+  EXPECT_EQ(side.failure->cause(), Cause::not_tincan);
+  EXPECT_FALSE(side.greeted);
+}
+
+TEST(Hello, WithAnotherNonceOrNoneIsWelcome) {
+  for (const std::uint64_t nonce : {0u, 1u, 43u}) {
+    Side side({.nonce = 42});
+    Side other({.nonce = nonce});
+    side.take(other.say());
+    EXPECT_TRUE(side.greeted) << nonce;
+  }
+  Side without;  // two that have none are not taken for each other
+  without.take(Side().say());
+  EXPECT_TRUE(without.greeted);
+}
+
 }  // namespace
 }  // namespace tincan::protocol

@@ -84,6 +84,38 @@ TEST(Limits, OfCallsInFlightEndTheConnectionOfALiar) {
   EXPECT_TRUE(in_use.server.breached());
 }
 
+TEST(Limits, OfNoCallsAtAllEndTheConnectionOfWhoeverMakesOne) {
+  const std::uint64_t no_slot = id_of(wire::CallId::no_slot, 1);
+  const wire::test::Bytes calls[] = {
+      wire::test::call(id_of(0, 1), "m"),
+      wire::test::call(id_of(0, 1), "m", "part", wire::flag_more),
+      wire::test::call(no_slot, "m", {}, wire::flag_one_way),
+      wire::test::call(no_slot, "m", "part", wire::flag_one_way | wire::flag_more),
+  };
+  for (const auto& call : calls) {
+    Pair pair({.calls_in_flight_max = 0});
+    pair.client.take(call);
+    EXPECT_TRUE(pair.client.breached());
+    EXPECT_TRUE(pair.client.calls.empty());
+  }
+}
+
+TEST(Limits, OfUnreadAnswersToPingsEndTheConnection) {
+  // A client: it never stops reading, whatever waits to be written.
+  Pair pair({.outgoing_bytes_pause = UINT64_MAX});
+  const auto ping = wire::test::frame(wire::Kind::ping, 7);
+  wire::test::Bytes pings;
+  for (int i = 0; i < 4096; ++i) pings.insert(pings.end(), ping.begin(), ping.end());
+  for (int i = 0; i < 100; ++i) {  // those who read their answers may go on for ever
+    pair.client.take(pings);
+    ASSERT_FALSE(pair.client.failure) << i;
+    EXPECT_EQ(pair.client.say().size(), pings.size());
+  }
+  for (int i = 0; i < 1000 && !pair.client.failure; ++i) pair.client.take(pings);
+  EXPECT_TRUE(pair.client.breached());
+  EXPECT_LT(pair.client.session.unsent_bytes(), 2u << 20);
+}
+
 TEST(Limits, OfSequenceAreToCountUpByOne) {
   for (const std::uint64_t second : {0u, 1u, 3u}) {
     Pair pair;

@@ -197,7 +197,7 @@ TEST(Session, EndsAOneWayCallWithItsLastByteAndNotBefore) {
 
 TEST(Session, MakesNoMoreCallsAtOnceThanEitherSideAllows) {
   for (const auto& [ours, theirs] : {std::pair{3u, 9u}, std::pair{9u, 3u}}) {
-    Pair pair({.calls_in_flight_max = ours}, {.calls_in_flight_max = theirs});
+    Pair pair({.outgoing_calls_max = ours}, {.calls_in_flight_max = theirs});
     std::deque<Call> calls;
     for (int i = 0; i < 8; ++i) {
       ASSERT_TRUE(pair.client.session.start(calls.emplace_back("m", std::to_string(i))));

@@ -52,7 +52,7 @@ TEST(Hello, ComesBackAsWritten) {
 }
 
 TEST(Hello, SkipsFieldsItDoesNotKnow) {
-  EXPECT_TRUE(decode_hello(fields({{200, "later"}, {1, versions_1_to_1}, {7, ""}})));
+  EXPECT_TRUE(decode_hello(fields({{200, "later"}, {1, versions_1_to_1}, {8, ""}})));
 }
 
 TEST(Hello, AllowsNothingThatIsNotSaid) {
@@ -72,7 +72,7 @@ TEST(Hello, NeedsASaneRangeOfVersions) {
 }
 
 TEST(Hello, RefusesEveryFieldOfAnotherLength) {
-  for (std::uint8_t tag = 1; tag <= 6; ++tag) {
+  for (std::uint8_t tag = 1; tag <= 7; ++tag) {
     const std::size_t right = tag == 1 || tag == 3 || tag == 4 ? 4 : 8;
     for (std::size_t length = 0; length <= 9; ++length) {
       Bytes bytes = fields({{1, versions_1_to_1}});
