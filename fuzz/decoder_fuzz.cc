@@ -45,8 +45,8 @@ void check_prologue(std::span<const std::byte> body) {
   wire::Prologue prologue;
   if (!wire::decode_prologue(body, prologue, payload)) return;
   require(payload.size() + 2 <= body.size(), "a payload lies within its body");
-  Bytes encoded(wire::layout_of(prologue).bytes);
-  wire::encode_prologue(prologue, encoded.data());
+  Bytes encoded(wire::encoded_prologue_bytes_max);
+  encoded.resize(wire::encode_prologue(prologue, encoded.data()).bytes);
   std::span<const std::byte> rest;
   wire::Prologue again;
   require(wire::decode_prologue(encoded, again, rest) && rest.empty() &&

@@ -39,7 +39,7 @@ std::expected<std::size_t, Failure> Session::receive(std::span<const std::byte> 
   if (preamble_bytes_ < wire::preamble.size()) {
     if (auto verdict = take_preamble(bytes); !verdict) return std::unexpected(verdict.error());
   }
-  while (wants_input() && !ended_) {
+  while (bytes.size() >= sizeof(wire::FrameHeader) && wants_input() && !ended_) {
     const wire::Parsed parsed = wire::parse_frame(bytes);
     if (parsed.state == wire::Parsed::State::breach) return breach(parsed.breach);
     if (parsed.state == wire::Parsed::State::incomplete) break;

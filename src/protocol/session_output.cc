@@ -16,11 +16,8 @@ using wire::Kind;
 /// never far behind.
 constexpr std::size_t room_bytes = 4 * limits::fragment_bytes_max;
 
-/// Above any prologue we write: a method's name, deadline, idempotency, the payload's size.
-constexpr std::size_t prologue_bytes_reserve = 2 + (2 + limits::method_bytes_max) + 10 + 2 + 10;
-
 constexpr bool fits_one_frame(std::size_t payload_bytes) {
-  return payload_bytes <= limits::fragment_bytes_max - prologue_bytes_reserve;
+  return payload_bytes <= limits::fragment_bytes_max - wire::encoded_prologue_bytes_max;
 }
 
 /// Words for something that exceeds a limit; apart from the calls that hardly ever need it, which
@@ -130,14 +127,13 @@ void Session::encode_first(wire::FrameHeader header, wire::Prologue& prologue,
 
   outbox_.attach(std::move(descriptors));
   const std::uint64_t position = outbox_.position();
-  const wire::PrologueLayout layout = wire::layout_of(prologue);
+  std::byte head[sizeof header + wire::encoded_prologue_bytes_max];
+  const wire::PrologueLayout layout = wire::encode_prologue(prologue, head + sizeof header);
   const std::size_t count = std::min(payload.size(), limits::fragment_bytes_max - layout.bytes);
   header.body_bytes = static_cast<std::uint32_t>(layout.bytes + count);
+  std::memcpy(head, &header, sizeof header);
   std::vector<std::byte>& out = outbox_.bytes();
-  const std::size_t start = out.size();
-  out.resize(start + sizeof header + layout.bytes);
-  std::memcpy(out.data() + start, &header, sizeof header);
-  wire::encode_prologue(prologue, out.data() + start + sizeof header);
+  out.insert(out.end(), head, head + sizeof header + layout.bytes);
   out.insert(out.end(), payload.begin(), payload.begin() + static_cast<std::ptrdiff_t>(count));
 
   if (call != nullptr) {

@@ -44,15 +44,17 @@ class FieldWriter {
     out_ += value.size();
   }
   template <class T>
+    requires std::is_trivially_copyable_v<T>
   void field(std::uint8_t tag, const T& value) {
-    field(tag, std::as_bytes(std::span(&value, 1)));
+    this->value(tag);
+    this->value(std::uint8_t{sizeof value});
+    this->value(value);
   }
+  [[nodiscard]] std::byte* end() const { return out_; }
 
  private:
   std::byte* out_;
 };
-
-constexpr std::size_t field_bytes(std::size_t value_bytes) { return 2 + value_bytes; }
 
 /// Writes the header of a frame whose body was appended from `start` + the header's size on.
 void finish_frame(std::vector<std::byte>& out, std::size_t start, Kind kind, std::uint64_t id) {
@@ -151,34 +153,26 @@ std::optional<Hello> decode_hello(std::span<const std::byte> body) {
   return sane ? std::optional(hello) : std::nullopt;
 }
 
-PrologueLayout layout_of(const Prologue& prologue) {
+PrologueLayout encode_prologue(const Prologue& prologue, std::byte* out) {
   TINCAN_CHECK(prologue.method.size() <= limits::method_bytes_max);
-  PrologueLayout layout{.bytes = sizeof(std::uint16_t)};  // the length of the fields
-  if (!prologue.method.empty()) layout.bytes += field_bytes(prologue.method.size());
-  if (prologue.method_number) layout.bytes += field_bytes(sizeof(std::uint16_t));
-  if (prologue.deadline) {
-    layout.bytes += field_bytes(sizeof(std::int64_t));
-    layout.deadline = layout.bytes - sizeof(std::int64_t);
-  }
-  if (prologue.cpu) layout.bytes += field_bytes(sizeof(std::uint32_t));
-  if (prologue.idempotent) layout.bytes += field_bytes(0);
-  if (prologue.trace) layout.bytes += field_bytes(sizeof(TraceContext));
-  if (prologue.payload_bytes) layout.bytes += field_bytes(sizeof(std::uint64_t));
-  return layout;
-}
-
-void encode_prologue(const Prologue& prologue, std::byte* out) {
-  FieldWriter writer(out);
-  writer.value(static_cast<std::uint16_t>(layout_of(prologue).bytes - sizeof(std::uint16_t)));
+  PrologueLayout layout;
+  FieldWriter writer(out + sizeof(std::uint16_t));  // the length of the fields comes first
   if (!prologue.method.empty()) {
     writer.field(prologue_tag::method, std::as_bytes(std::span(prologue.method)));
   }
   if (prologue.method_number) writer.field(prologue_tag::method_number, *prologue.method_number);
-  if (prologue.deadline) writer.field(prologue_tag::deadline, *prologue.deadline);
+  if (prologue.deadline) {
+    writer.field(prologue_tag::deadline, *prologue.deadline);
+    layout.deadline = static_cast<std::size_t>(writer.end() - out) - sizeof(std::int64_t);
+  }
   if (prologue.cpu) writer.field(prologue_tag::cpu, *prologue.cpu);
   if (prologue.idempotent) writer.field(prologue_tag::idempotent, std::span<const std::byte>());
   if (prologue.trace) writer.field(prologue_tag::trace, *prologue.trace);
   if (prologue.payload_bytes) writer.field(prologue_tag::payload_bytes, *prologue.payload_bytes);
+  layout.bytes = static_cast<std::size_t>(writer.end() - out);
+  const auto fields_bytes = static_cast<std::uint16_t>(layout.bytes - sizeof(std::uint16_t));
+  std::memcpy(out, &fields_bytes, sizeof fields_bytes);
+  return layout;
 }
 
 bool decode_prologue(std::span<const std::byte> body, Prologue& prologue,

@@ -57,9 +57,11 @@ struct PrologueLayout {
   std::size_t bytes = 0;     ///< Of the prologue, its length field included.
   std::size_t deadline = 0;  ///< Offset of the deadline's value; 0 when there is none.
 };
-[[nodiscard]] PrologueLayout layout_of(const Prologue& prologue);
-/// Writes the prologue to `out`, where layout_of(prologue).bytes have room.
-void encode_prologue(const Prologue& prologue, std::byte* out);
+/// No prologue that we write is longer: its length and every field at its longest.
+inline constexpr std::size_t encoded_prologue_bytes_max =
+    2 + (2 + limits::method_bytes_max) + 4 + 10 + 6 + 2 + (2 + sizeof(TraceContext)) + 10;
+/// Writes the prologue to `out`, where encoded_prologue_bytes_max have room.
+PrologueLayout encode_prologue(const Prologue& prologue, std::byte* out);
 /// Splits the body of a first fragment: `prologue`, which comes empty, is filled, and `payload`
 /// becomes what follows it. False when they make no sense.
 [[nodiscard]] bool decode_prologue(std::span<const std::byte> body, Prologue& prologue,

@@ -222,8 +222,8 @@ TEST(Client, ClosesWhenTheServerBreaksTheProtocol) {  // P13, attack 28
       peer.greet();
       if (const auto call = peer.read(wire::Kind::call)) {
         const std::uint64_t id = call->header.id;
-        RawPeer::Bytes empty(wire::layout_of({}).bytes);
-        wire::encode_prologue({}, empty.data());
+        RawPeer::Bytes empty(wire::encoded_prologue_bytes_max);
+        empty.resize(wire::encode_prologue({}, empty.data()).bytes);
         const auto reply = [&](std::uint64_t of) {
           return RawPeer::frame({.body_bytes = static_cast<std::uint32_t>(empty.size()),
                                  .kind = wire::Kind::reply,

@@ -96,8 +96,8 @@ class RawPeer {
     wire::Prologue prologue;
     prologue.method = method;
     prologue.payload_bytes = payload_bytes;
-    Bytes body(wire::layout_of(prologue).bytes);
-    wire::encode_prologue(prologue, body.data());
+    Bytes body(wire::encoded_prologue_bytes_max);
+    body.resize(wire::encode_prologue(prologue, body.data()).bytes);
     const auto payload_part = std::as_bytes(std::span(payload));
     body.insert(body.end(), payload_part.begin(), payload_part.end());
     const wire::CallId id{.slot = slot, .sequence = sequence};

@@ -124,18 +124,21 @@ TEST(Prologue, ComesBackAsWritten) {
 }
 
 TEST(Prologue, SaysWhereItsDeadlineLies) {
-  const PrologueLayout layout = layout_of(full_prologue());
-  const Bytes body = test::first_body(full_prologue());
-  EXPECT_EQ(layout.bytes, body.size());
+  Bytes body(encoded_prologue_bytes_max);
+  const PrologueLayout layout = encode_prologue(full_prologue(), body.data());
+  EXPECT_EQ(layout.bytes, test::first_body(full_prologue()).size());
   std::int64_t deadline;
   std::memcpy(&deadline, body.data() + layout.deadline, sizeof deadline);
   EXPECT_EQ(deadline, INT64_MIN);
-  EXPECT_EQ(layout_of({}).deadline, 0u);
+  EXPECT_EQ(encode_prologue({}, body.data()).deadline, 0u);
 }
 
-TEST(Prologue, TakesExactlyTheBytesOfItsLayout) {
-  Bytes room(layout_of(full_prologue()).bytes + 8, std::byte{0xEE});
-  encode_prologue(full_prologue(), room.data());
+TEST(Prologue, HasRoomInItsLongestFormAndNoneToSpare) {
+  Prologue longest = full_prologue();
+  const std::string method(limits::method_bytes_max, 'm');
+  longest.method = method;
+  Bytes room(encoded_prologue_bytes_max + 8, std::byte{0xEE});
+  EXPECT_EQ(encode_prologue(longest, room.data()).bytes, encoded_prologue_bytes_max);
   EXPECT_EQ(Bytes(room.end() - 8, room.end()), Bytes(8, std::byte{0xEE}));
 }
 

@@ -58,8 +58,8 @@ inline std::uint64_t id_of(std::uint16_t slot, std::uint64_t sequence) {
 }
 
 inline Bytes first_body(const Prologue& prologue, std::string_view payload = {}) {
-  Bytes body(layout_of(prologue).bytes);
-  encode_prologue(prologue, body.data());
+  Bytes body(encoded_prologue_bytes_max);
+  body.resize(encode_prologue(prologue, body.data()).bytes);
   return joined({body, bytes_of(payload)});
 }
 
