@@ -127,10 +127,11 @@ bool take_prologue_field(const Field& field, Prologue& prologue) {
 }  // namespace
 
 void encode_hello(const Hello& hello, std::vector<std::byte>& out) {
-  Writer writer(out);
-  writer.text(preamble);
-  const std::size_t start = out.size();
-  writer.value(FrameHeader{});
+  static constexpr std::size_t fields_bytes_max = 6 + 10 + 6 + 6 + 10 + 10 + 10;
+  std::byte bytes[preamble.size() + sizeof(FrameHeader) + fields_bytes_max];
+  std::memcpy(bytes, preamble.data(), preamble.size());
+  std::byte* const fields = bytes + preamble.size() + sizeof(FrameHeader);
+  FieldWriter writer(fields);
   writer.field(hello_tag::versions,
                static_cast<std::uint32_t>(hello.version_highest << 16 | hello.version_lowest));
   writer.field(hello_tag::payload_bytes_max, hello.payload_bytes_max);
@@ -139,7 +140,13 @@ void encode_hello(const Hello& hello, std::vector<std::byte>& out) {
   writer.field(hello_tag::abilities, hello.abilities);
   writer.field(hello_tag::clock_offset, hello.clock_offset_nanoseconds);
   if (hello.nonce != 0) writer.field(hello_tag::nonce, hello.nonce);
-  finish_frame(out, start, Kind::hello, 0);
+  const FrameHeader header{.body_bytes = static_cast<std::uint32_t>(writer.end() - fields),
+                           .kind = Kind::hello,
+                           .flags = 0,
+                           .descriptors = 0,
+                           .id = 0};
+  std::memcpy(bytes + preamble.size(), &header, sizeof header);
+  out.insert(out.end(), bytes, writer.end());
 }
 
 std::optional<Hello> decode_hello(std::span<const std::byte> body) {
