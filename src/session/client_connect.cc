@@ -58,8 +58,7 @@ Result<Client::State::Link*> Client::State::usable_link(Lock& lock, Moment deadl
       connecting_ = true;
       auto connected = connect_and_wait(lock, deadline);
       connecting_ = false;
-      attempts_.fetch_add(1);
-      os::futex_wake_all(attempts_);
+      tell_who_waits();
       if (!connected) return std::unexpected(std::move(connected.error()));
       continue;
     }
@@ -77,7 +76,7 @@ Result<Client::State::Link*> Client::State::usable_link(Lock& lock, Moment deadl
 Result<void> Client::State::connect_and_wait(Lock& lock, Moment deadline) {
   const Moment give_up = std::min(deadline, os::now() + options_.reconnect_deadline);
   Nanoseconds pause = connect_pause_first;
-  while (true) {
+  while (!link_) {  // process() may have made one meanwhile
     auto connected = connect_once(lock, deadline);
     const Moment now = os::now();
     if (connected || !may_come_back(connected.error()) || now + pause >= give_up) return connected;
@@ -88,6 +87,7 @@ Result<void> Client::State::connect_and_wait(Lock& lock, Moment deadline) {
     lock.lock();
     pause = std::min(2 * pause, connect_pause_longest);
   }
+  return {};
 }
 
 Result<void> Client::State::connect_once(Lock& lock, Moment deadline) {
@@ -109,15 +109,33 @@ Result<void> Client::State::greet(std::unique_ptr<Link> link, Lock& lock, Moment
   if (auto greeted = link->greet(lock, limit); !greeted) {
     return std::unexpected(no_greeting(greeted.error(), address_, limit.since(start)));
   }
+  watch(*link);
+  use(std::move(link));
+  return {};
+}
+
+/// Makes a link that has greeted the one for new calls. Two can be made at once, by a thread that
+/// waits and by process(): the second is one too many, for the first may have calls on it.
+void Client::State::use(std::unique_ptr<Link> link) {
+  if (link_ && link_->is_over()) retire_link();
+  if (link_) return unwatch(*link);
   link_ = std::move(link);
   ++connections_;
-  watch(*link_);
-  return {};
+}
+
+/// Those who wait for a connection look again whether there is one, or connect themselves.
+void Client::State::tell_who_waits() {
+  attempts_.fetch_add(1);
+  os::futex_wake_all(attempts_);
 }
 
 void Client::State::watch(Link& link) {
   // When it fails for want of memory, process() still reads the link at its next deadline.
   if (poller_ && poller_->add(link.fd(), EPOLLIN, &link)) link.watched = EPOLLIN;
+}
+
+void Client::State::unwatch(Link& link) {
+  if (poller_ && std::exchange(link.watched, 0) != 0) poller_->remove(link.fd());
 }
 
 std::vector<Client::State::Link*> Client::State::links() {
@@ -138,7 +156,7 @@ void Client::State::retire_link() {
 /// One user less; the last one takes a link that is out of use with it.
 void Client::State::release(Link& link) {
   if (--link.users > 0 || &link == link_.get()) return;
-  if (poller_) poller_->remove(link.fd());
+  unwatch(link);
   std::erase_if(retired_, [&](const auto& retired) { return retired.get() == &link; });
 }
 

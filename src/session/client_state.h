@@ -78,9 +78,12 @@ struct Client::State {
   [[nodiscard]] Result<void> connect_once(Lock& lock, Moment deadline);
   [[nodiscard]] Result<void> greet(std::unique_ptr<Link> link, Lock& lock, Moment start,
                                    Moment deadline);
+  void use(std::unique_ptr<Link> link);
+  void tell_who_waits();
   void retire_link();
   void release(Link& link);
   void watch(Link& link);
+  void unwatch(Link& link);
   [[nodiscard]] static bool may_come_back(const Failure& failure);
   /// A sentence about a server that was reached and did not greet.
   [[nodiscard]] static Failure no_greeting(const Failure& why, const Address& address,

@@ -188,8 +188,8 @@ void Client::State::advance_connection(Moment now) {
 
 void Client::State::advance_greeting(Moment now) {
   if (!greeting_->is_dead() && greeting_->greeted()) {
-    link_ = std::move(greeting_);
-    ++connections_;
+    use(std::move(greeting_));
+    tell_who_waits();
     connect_pause_ = Nanoseconds(0);
     connect_again_ = Moment();
     connect_give_up_ = Moment::never();
@@ -197,7 +197,7 @@ void Client::State::advance_greeting(Moment now) {
   }
   if (!greeting_->is_dead() && now < greeting_deadline_) return;
   const Failure why = greeting_->death().value_or(Failure(Cause::deadline));
-  if (poller_) poller_->remove(greeting_->fd());
+  unwatch(*greeting_);
   greeting_.reset();
   connection_failed(no_greeting(why, address_, options_.connect_deadline), now);
 }
