@@ -70,6 +70,14 @@ bool Client::State::may_retry(const Failure& failure, bool idempotent) {
   return server_went && safe;
 }
 
+Failure Client::State::final(Failure failure, const LinkCall& call) const {
+  // The last attempt was not sent, but an earlier one may have been run.
+  if (call.may_have_run && failure.outcome() == Outcome::not_sent) {
+    failure.with_outcome(Outcome::unknown);
+  }
+  return explained(std::move(failure), call.method);
+}
+
 Failure Client::State::explained(Failure failure, std::string_view method) const {
   std::string detail;
   if (failure.cause() == Cause::deadline && failure.detail().empty()) {
@@ -101,13 +109,13 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
     Link* link = link_.get();
     if (link == nullptr || link->is_over()) {
       auto usable = usable_link(lock, call.deadline);
-      if (!usable) return std::unexpected(explained(std::move(usable.error()), method));
+      if (!usable) return std::unexpected(final(std::move(usable.error()), call));
       link = *usable;
       now = os::now();
     }
     if (!options.descriptors.empty()) {
       auto copies = duplicates(options.descriptors);
-      if (!copies) return std::unexpected(std::move(copies.error()));
+      if (!copies) return std::unexpected(final(std::move(copies.error()), call));
       call.descriptors = std::move(*copies);
     }
     ++link->users;
@@ -120,8 +128,9 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
     Failure failure = std::move(call.result->error());
     now = os::now();
     if (!may_retry(failure, options.idempotent) || now >= call.deadline) {
-      return std::unexpected(explained(std::move(failure), method));
+      return std::unexpected(final(std::move(failure), call));
     }
+    call.may_have_run = call.may_have_run || failure.outcome() == Outcome::unknown;
     call.result.reset();
   }
 }

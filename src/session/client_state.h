@@ -70,6 +70,8 @@ struct Client::State {
   [[nodiscard]] Moment deadline_of(const CallOptions& options) const;
   [[nodiscard]] Result<void> check(std::string_view method) const;
   [[nodiscard]] static bool may_retry(const Failure& failure, bool idempotent);
+  /// What the caller is told of the failure that `call` ends with.
+  Failure final(Failure failure, const session::LinkCall& call) const;
   Failure explained(Failure failure, std::string_view method) const;
 
   // client_connect.cc

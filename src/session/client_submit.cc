@@ -277,12 +277,12 @@ std::vector<std::unique_ptr<Client::State::Submitted>> Client::State::conclude_e
                        may_retry(call.result->error(), call.idempotent) &&
                        os::now() < call.deadline;
     if (again) {
+      call.may_have_run = call.may_have_run || call.result->error().outcome() == Outcome::unknown;
       call.result.reset();
       ring();  // another process() connects
       continue;
     }
-    if (!*call.result)
-      call.result = std::unexpected(explained(call.result->error(), call.method_name));
+    if (!*call.result) call.result = std::unexpected(final(call.result->error(), call));
     finished.push_back(std::move(found->second));
     submitted_.erase(found);
   }

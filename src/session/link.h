@@ -22,6 +22,8 @@ namespace tincan::session {
 /// A call on a link: one that a thread waits for, or one that a completion waits for.
 struct LinkCall : protocol::OutgoingCall {
   std::optional<Result<protocol::Answer>> result;  ///< Set when it has ended.
+  /// An earlier attempt of an idempotent call ended as *unknown*: it never ends as *not sent*.
+  bool may_have_run = false;
 
   /// Called with the lock held when the call ends; null for a call that a thread waits for.
   void (*ended)(LinkCall& call) = nullptr;
