@@ -132,7 +132,13 @@ void Link::join(LinkCall& call) {
 void Link::leave(LinkCall& call) {
   (call.previous == nullptr ? first_ : call.previous->next) = call.next;
   (call.next == nullptr ? last_ : call.next->previous) = call.previous;
-  if (!reading_ && first_ != nullptr) wake_next_reader();
+  if (first_ == nullptr) return;
+  if (!reading_) {
+    // When nobody sleeps, whoever is awake will see that nobody reads.
+    if (!wake_sleeper()) ring_room_waiter();
+  } else if (room_waiter_ == nullptr && wants_to_write() && !rests()) {
+    wake_sleeper();
+  }
 }
 
 /// True when its thread slept. Whether it does changes only under the lock, which is held.
@@ -143,23 +149,28 @@ bool Link::wake(LinkCall& call) {
   return true;
 }
 
-void Link::wake_next_reader() {
+/// Wakes one whose call has not ended, to read or to wait for room. False: nobody sleeps.
+bool Link::wake_sleeper() {
   for (LinkCall* call = first_; call != nullptr; call = call->next) {
-    if (!call->result && wake(*call)) return;
+    if (!call->result && wake(*call)) return true;
   }
-  // Nobody sleeps: whoever is awake will see that nobody reads, or waits for room.
-  if (waiting_for_room_ > 0 && room_bell_) room_bell_->ring();
+  return false;
 }
 
-/// Waits for something to happen to `call`, in whichever way is needed now.
+void Link::ring_room_waiter() {
+  if (room_waiter_ != nullptr && room_bell_) room_bell_->ring();
+}
+
+/// Waits for something to happen to `call`, in whichever way is needed now. Without a call nobody
+/// else knows of the link yet, and so nobody reads.
 void Link::wait(LinkCall* call, Lock& lock, Moment now, Moment until) {
   if (!reading_) {
     reading_ = true;
     read_for_all(lock, now, until);
     reading_ = false;
-  } else if (wants_to_write() && !rests()) {
-    wait_for_room(lock, until);
-  } else if (call != nullptr) {
+  } else if (room_waiter_ == nullptr && wants_to_write() && !rests()) {
+    wait_for_room(*call, lock, until);
+  } else {
     sleep(*call, lock, rests() ? std::min(until, write_again_) : until);
     write();
   }
@@ -183,21 +194,22 @@ void Link::sleep(LinkCall& call, Lock& lock, Moment until) {
   call.word.store(LinkCall::awake, std::memory_order_relaxed);
 }
 
-void Link::wait_for_room(Lock& lock, Moment until) {
+/// Until there is room, or a result, or nobody reads.
+void Link::wait_for_room(LinkCall& call, Lock& lock, Moment until) {
   if (!room_bell_) {
     if (auto bell = os::Bell::create()) room_bell_ = std::move(*bell);
   }
-  ++waiting_for_room_;
+  room_waiter_ = &call;
   pollfd descriptors[2] = {{channel_.fd(), POLLOUT, 0},
                            {room_bell_ ? room_bell_->fd() : -1, POLLIN, 0}};
-  // Without a bell (no descriptor free) nobody tells us that the reader has left: look now and
-  // then.
+  // Without a bell (no descriptor free) nobody tells us what else has happened: look now and then.
   const Moment limit =
       room_bell_ ? until : std::min(until, os::now() + std::chrono::milliseconds(1));
   lock.unlock();
   [[maybe_unused]] const auto ready = os::wait_for(descriptors, limit);
   lock.lock();
-  if (--waiting_for_room_ == 0 && room_bell_) room_bell_->quiet();
+  room_waiter_ = nullptr;
+  if (room_bell_) room_bell_->quiet();
   if (!dead_) write();
 }
 
@@ -308,14 +320,14 @@ void Link::die(Failure why) {
   dead_ = true;
   death_ = std::move(why);
   session_.end(*death_);
-  if (waiting_for_room_ > 0 && room_bell_) room_bell_->ring();
+  ring_room_waiter();
 }
 
 void Link::on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer>&& result) {
   auto& call = static_cast<LinkCall&>(outgoing);
   call.result = std::move(result);
   if (call.ended != nullptr) return call.ended(call);
-  wake(call);
+  if (!wake(call) && &call == room_waiter_) ring_room_waiter();
 }
 
 }  // namespace tincan::session

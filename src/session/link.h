@@ -39,8 +39,9 @@ struct LinkCall : protocol::OutgoingCall {
 ///
 /// Any number of threads wait for calls on it, and one of them, the reader, waits at the socket for
 /// all; the others sleep each on a word of its own. A reader whose call has ended wakes a sleeper,
-/// who reads on. Whoever cannot write for a full socket waits for room, and reads too if nobody
-/// else does, so that two sides which both write never wait for each other.
+/// who reads on. When the socket is full the reader also waits for room, so that two sides which
+/// both write never wait for each other; while it sleeps for bytes alone, one more thread waits for
+/// room, and hands that on likewise.
 ///
 /// Threads: every member is called with the client's lock held, which those that wait let go
 /// meanwhile.
@@ -98,14 +99,15 @@ class Link final : private protocol::Events {
 
   void wait(LinkCall* call, Lock& lock, Moment now, Moment until);
   void read_for_all(Lock& lock, Moment now, Moment until);
-  void wait_for_room(Lock& lock, Moment until);
+  void wait_for_room(LinkCall& call, Lock& lock, Moment until);
   void sleep(LinkCall& call, Lock& lock, Moment until);
   static bool wake(LinkCall& call);
-  void wake_next_reader();
+  bool wake_sleeper();
   os::Sys<transport::Channel::Read> read_waiting(Moment now, Moment until, bool for_room);
   os::Sys<transport::Channel::Read> read_now();
   std::span<std::byte> input_room();
   void set_timeout(Moment now, Moment until);
+  void ring_room_waiter();
   void take(os::Sys<transport::Channel::Read> read);
   void decode();
   void finish_after_deadline(LinkCall& call, Lock& lock, Moment now);
@@ -128,8 +130,8 @@ class Link final : private protocol::Events {
   bool reading_ = false;  ///< Somebody waits at the socket, or takes from it.
   LinkCall* first_ = nullptr;
   LinkCall* last_ = nullptr;
-  std::optional<os::Bell> room_bell_;  ///< Wakes those who wait for room. Made when first needed.
-  std::uint32_t waiting_for_room_ = 0;
+  LinkCall* room_waiter_ = nullptr;    ///< Waits for room, beside the reader.
+  std::optional<os::Bell> room_bell_;  ///< Wakes it. Made when first needed.
 
   // Input that is not decoded yet: [in_begin_, in_end_) of in_.
   AlignedBytes in_;
