@@ -120,6 +120,8 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
     }
     ++link->users;
     link->run(call, lock, now, call.deadline);
+    // It may have begun a submitted call that waited for a slot, which process() has to go on with.
+    if (poller_ && link->wants_to_write()) watch_links();
     release(*link);
     if (*call.result) {
       protocol::Answer& answer = **call.result;

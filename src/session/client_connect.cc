@@ -59,6 +59,7 @@ Result<Client::State::Link*> Client::State::usable_link(Lock& lock, Moment deadl
       auto connected = connect_and_wait(lock, deadline);
       connecting_ = false;
       tell_who_waits();
+      ring();  // for calls that were submitted meanwhile
       if (!connected) return std::unexpected(std::move(connected.error()));
       continue;
     }

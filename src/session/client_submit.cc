@@ -132,8 +132,8 @@ void Client::State::process() {
   for (Link* const link : links()) link->process();
   const Moment now = os::now();
   advance_connection(now);
-  begin_submitted();
   expire_submitted(now);
+  begin_submitted();
   auto finished = conclude_ended();
   processing_ = false;
   watch_links();

@@ -80,6 +80,44 @@ TEST(Links, ThatACallMakesLeaveSubmittedOnesTheirs) {
   EXPECT_TRUE(surplus.is_closed());
 }
 
+TEST(Links, MadeByACallWakeThePollLoopWithACallToSend) {
+  RawServer server;
+  auto [client, first] = server.connect();
+  ASSERT_GE(client.fd(), 0);
+  client.process();
+  first.close();
+  auto call =
+      std::async(std::launch::async, [&] { return client.call("called", "", {.deadline = 1h}); });
+  RawPeer second = server.accept();
+  Completion submitted;
+  ASSERT_TRUE(client.submit("submitted", {}, submitted.take(), {.deadline = 1h}));
+  while (is_readable(client.fd(), 0ms)) client.process();
+  second.greet();
+  answer(second, next_call(second).id);
+  ASSERT_TRUE(call.get());
+  ASSERT_TRUE(is_readable(client.fd(), patience));
+  ASSERT_TRUE(process_until(client, [&] { return is_readable(second.fd(), 0ms); }));
+  answer(second, next_call(second).id);
+  ASSERT_TRUE(process_until(client, [&] { return submitted.end.has_value(); }));
+  EXPECT_TRUE(*submitted.end);
+}
+
+TEST(Links, AreNotGivenACallWhoseTimeIsOver) {
+  HalfConnected half;
+  Completion late;
+  ASSERT_TRUE(half.client->submit("late", {}, late.take(), {.deadline = 20ms}));
+  const auto over = std::chrono::steady_clock::now() + 20ms;
+  ASSERT_TRUE(eventually([&] { return std::chrono::steady_clock::now() > over; }));
+  half.late->greet();
+  ASSERT_TRUE(process_until(*half.client, [&] { return late.end.has_value(); }));
+  ASSERT_FALSE(*late.end);
+  EXPECT_EQ(late.end->error().outcome(), Outcome::not_sent);
+  ASSERT_TRUE(process_until(*half.client, [&] { return half.client->reconnects() == 1; }));
+  ASSERT_TRUE(half.client->send("last"));
+  EXPECT_EQ(next_call(*half.late).method, "submitted");
+  EXPECT_EQ(next_call(*half.late).method, "last");
+}
+
 }  // namespace
 
 }  // namespace tincan::test

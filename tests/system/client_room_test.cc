@@ -135,6 +135,28 @@ TEST(WaitingForRoom, IsDoneAsleep) {  // P15
 
 #endif
 
+TEST(WaitingForRoom, OfASubmittedCallWakesThePollLoop) {  // P3
+  RawServer server;
+  auto [client, peer] = server.connect({.calls_in_flight_max = 1});
+  ASSERT_GE(client.fd(), 0);
+  Caller caller(client, "called", 0);
+  const RawCall called = next_call(peer);
+  const std::string large(8 << 20, 'x');
+  std::optional<Result<Reply>> end;
+  ASSERT_TRUE(client.submit("submitted", bytes_of(large),
+                            [&](Result<Reply> reply) { end = std::move(reply); },
+                            {.deadline = 1h}));
+  client.process();
+  ASSERT_FALSE(is_readable(client.fd(), 0ms));
+  answer(peer, called.id);  // whose thread begins the other with the slot that is free now
+  ASSERT_TRUE(caller.ends());
+  std::thread reading([&] { answer(peer, read_whole(peer, "submitted")); });
+  EXPECT_TRUE(is_readable(client.fd(), patience));  // there is room
+  EXPECT_TRUE(process_until(client, [&] { return end.has_value(); }));
+  reading.join();
+  EXPECT_TRUE(end && *end);
+}
+
 }  // namespace
 
 }  // namespace tincan::test
