@@ -31,6 +31,8 @@ Client::State::State(Address address, const ClientOptions& options)
     : address_(std::move(address)),
       options_(options),
       generation_(os::fork_generation()),
+      connects_once_(address_.kind() == Address::Kind::descriptor ||
+                     address_.kind() == Address::Kind::systemd),
       pool_(PayloadPool::create()) {}
 
 Client::State::~State() {

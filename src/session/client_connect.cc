@@ -33,8 +33,13 @@ Failure Client::State::no_greeting(const Failure& why, const Address& address, N
   }
 }
 
-bool Client::State::may_come_back(const Failure& failure) {
-  return failure.cause() == Cause::no_server || failure.cause() == Cause::closed;
+bool Client::State::may_come_back(const Failure& failure) const {
+  return !is_spent() && (failure.cause() == Cause::no_server || failure.cause() == Cause::closed);
+}
+
+Failure Client::State::spent() {
+  return Failure(Outcome::not_sent, Cause::closed,
+                 "it named one connection, which has ended; there is no other");
 }
 
 Result<void> Client::State::connect() {
@@ -92,6 +97,7 @@ Result<void> Client::State::connect_and_wait(Lock& lock, Moment deadline) {
 }
 
 Result<void> Client::State::connect_once(Lock& lock, Moment deadline) {
+  if (is_spent()) return std::unexpected(spent());
   const Moment start = os::now();
   const Moment limit = std::min(deadline, start + options_.connect_deadline);
   lock.unlock();

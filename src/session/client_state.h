@@ -86,7 +86,10 @@ struct Client::State {
   void release(Link& link);
   void watch(Link& link);
   void unwatch(Link& link);
-  [[nodiscard]] static bool may_come_back(const Failure& failure);
+  [[nodiscard]] bool may_come_back(const Failure& failure) const;
+  /// The one connection there ever was has ended.
+  [[nodiscard]] bool is_spent() const { return connects_once_ && connections_ > 0; }
+  [[nodiscard]] static Failure spent();
   /// A sentence about a server that was reached and did not greet.
   [[nodiscard]] static Failure no_greeting(const Failure& why, const Address& address,
                                            Nanoseconds waited);
@@ -109,6 +112,9 @@ struct Client::State {
   const Address address_;
   const ClientOptions options_;
   const std::uint32_t generation_;
+  /// The address names one connection (`fd:`, `systemd:`). When that is closed its number may come
+  /// to be somebody else's, so it is never taken a second time.
+  const bool connects_once_;
   PayloadPool* const pool_;
 
   std::mutex mutex_;

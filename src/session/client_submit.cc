@@ -171,6 +171,7 @@ void Client::State::advance_connection(Moment now) {
       submitted_, [](const auto& entry) { return entry.second->link == nullptr; });
   if (link_ || connecting_ || !wanted || now < connect_again_) return;
 
+  if (is_spent()) return connection_failed(spent(), now);
   auto connection = path::try_connect(address_, options_.server_uid);
   if (!connection) return connection_failed(connection.error(), now);
   if (!*connection) {  // its backlog is full

@@ -118,6 +118,36 @@ TEST(Links, AreNotGivenACallWhoseTimeIsOver) {
   EXPECT_EQ(next_call(*half.late).method, "last");
 }
 
+TEST(Links, OverAnInheritedDescriptorAreNotReplacedByAStrangersDescriptor) {
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  const int number = ends[0];
+  RawPeer peer{Descriptor(ends[1])};
+  peer.greet();
+  Client client = or_exit(Client::connect("fd:" + std::to_string(number)));
+  peer.close();
+  for (int i = 0; i < 2; ++i) {
+    const auto reply = client.call("called", "", {.deadline = 20s});
+    ASSERT_FALSE(reply);
+    EXPECT_EQ(reply.error().outcome(), Outcome::not_sent);
+    EXPECT_EQ(reply.error().cause(), Cause::closed);
+    if (i > 0) break;
+    // The number is somebody else's from here on.
+    ASSERT_EQ(::fcntl(number, F_GETFD), -1);
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    ASSERT_TRUE(ends[0] == number || ends[1] == number);
+  }
+  Completion submitted;
+  ASSERT_TRUE(client.submit("submitted", {}, submitted.take(), {.deadline = 20s}));
+  ASSERT_TRUE(process_until(client, [&] { return submitted.end.has_value(); }));
+  EXPECT_EQ(submitted.end->error().cause(), Cause::closed);
+  const Descriptor strangers[] = {Descriptor(ends[0]), Descriptor(ends[1])};
+  EXPECT_NE(::fcntl(ends[0], F_GETFD), -1);
+  EXPECT_NE(::fcntl(ends[1], F_GETFD), -1);
+  EXPECT_FALSE(is_readable(ends[0], 0ms));
+  EXPECT_FALSE(is_readable(ends[1], 0ms));
+}
+
 }  // namespace
 
 }  // namespace tincan::test
