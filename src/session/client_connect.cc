@@ -73,24 +73,37 @@ Result<Client::State::Link*> Client::State::usable_link(Lock& lock, Moment deadl
     os::futex_wait(attempts_, attempt, deadline);
     lock.lock();
     if (!deadline.is_never() && connecting_ && os::now() >= deadline) {
-      return std::unexpected(
-          Failure(Cause::deadline, address_.text() + ": the time ran out while connecting again"));
+      return std::unexpected(no_time_left());
     }
   }
 }
 
+Failure Client::State::no_time_left() const {
+  return Failure(Outcome::not_sent, Cause::deadline,
+                 address_.text() + ": the time ran out while connecting again");
+}
+
+void Client::State::wait_until(Lock& lock, Moment moment) {
+  lock.unlock();
+  [[maybe_unused]] const auto slept = os::wait_for(std::span<pollfd>(), moment);
+  lock.lock();
+}
+
 Result<void> Client::State::connect_and_wait(Lock& lock, Moment deadline) {
-  const Moment give_up = std::min(deadline, os::now() + options_.reconnect_deadline);
+  Moment now = os::now();
+  const Moment give_up = std::min(deadline, now + options_.reconnect_deadline);
+  if (useless_until_ > now) {
+    wait_until(lock, std::min(useless_until_, deadline));
+    if (useless_until_ > deadline) return std::unexpected(no_time_left());
+  }
   Nanoseconds pause = connect_pause_first;
   while (!link_) {  // process() may have made one meanwhile
     auto connected = connect_once(lock, deadline);
-    const Moment now = os::now();
+    now = os::now();
     if (connected || !may_come_back(connected.error()) || now + pause >= give_up) return connected;
     // The odd nanoseconds spread out clients which have all lost the same server.
     const Moment next = now + pause + Nanoseconds(now.nanoseconds() % (pause.count() / 2));
-    lock.unlock();
-    [[maybe_unused]] const auto slept = os::wait_for(std::span<pollfd>(), std::min(next, give_up));
-    lock.lock();
+    wait_until(lock, std::min(next, give_up));
     pause = std::min(2 * pause, connect_pause_longest);
   }
   return {};
@@ -114,6 +127,10 @@ Result<void> Client::State::greet(std::unique_ptr<Link> link, Lock& lock, Moment
                                   Moment deadline) {
   const Moment limit = std::min(deadline, start + options_.connect_deadline);
   if (auto greeted = link->greet(lock, limit); !greeted) {
+    const bool own_time = limit < start + options_.connect_deadline;
+    if (own_time && greeted.error().cause() == Cause::deadline) {
+      return std::unexpected(no_time_left());
+    }
     return std::unexpected(no_greeting(greeted.error(), address_, limit.since(start)));
   }
   watch(*link);
@@ -153,7 +170,15 @@ std::vector<Client::State::Link*> Client::State::links() {
   return all;
 }
 
+/// After a link on which nothing was answered the next one is made after a pause, or a server that
+/// greets and goes would have us connect as fast as we can.
 void Client::State::retire_link() {
+  if (link_->was_of_use()) {
+    useless_pause_ = Nanoseconds(0);
+  } else {
+    useless_pause_ = std::clamp(2 * useless_pause_, connect_pause_first, connect_pause_longest);
+    useless_until_ = os::now() + useless_pause_;
+  }
   retired_.push_back(std::move(link_));
   Link& link = *retired_.back();
   ++link.users;

@@ -90,6 +90,8 @@ struct Client::State {
   /// The one connection there ever was has ended.
   [[nodiscard]] bool is_spent() const { return connects_once_ && connections_ > 0; }
   [[nodiscard]] static Failure spent();
+  [[nodiscard]] Failure no_time_left() const;
+  void wait_until(Lock& lock, Moment moment);
   /// A sentence about a server that was reached and did not greet.
   [[nodiscard]] static Failure no_greeting(const Failure& why, const Address& address,
                                            Nanoseconds waited);
@@ -123,6 +125,8 @@ struct Client::State {
   bool connecting_ = false;
   std::atomic<std::uint32_t> attempts_ = 0;  ///< To connect; those who wait sleep on it.
   std::uint64_t connections_ = 0;
+  Nanoseconds useless_pause_{0};  ///< After the last link that ended and was of no use.
+  Moment useless_until_;          ///< The end of that pause: no connecting before.
 
   // Calls that were submitted.
   std::optional<os::Poller> poller_;

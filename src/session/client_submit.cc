@@ -120,7 +120,9 @@ std::optional<std::chrono::steady_clock::time_point> Client::State::deadline() {
     earliest = std::min(earliest, call->waits_until);
     waiting = waiting || call->link == nullptr;
   }
-  if (waiting && !greeting_ && !connecting_) earliest = std::min(earliest, connect_again_);
+  if (waiting && !greeting_ && !connecting_) {
+    earliest = std::min(earliest, std::max(connect_again_, useless_until_));
+  }
   return to_time_point(earliest);
 }
 
@@ -169,7 +171,7 @@ void Client::State::advance_connection(Moment now) {
   if (greeting_) return advance_greeting(now);
   const bool wanted = std::ranges::any_of(
       submitted_, [](const auto& entry) { return entry.second->link == nullptr; });
-  if (link_ || connecting_ || !wanted || now < connect_again_) return;
+  if (link_ || connecting_ || !wanted || now < std::max(connect_again_, useless_until_)) return;
 
   if (is_spent()) return connection_failed(spent(), now);
   auto connection = path::try_connect(address_, options_.server_uid);

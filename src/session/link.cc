@@ -325,6 +325,8 @@ void Link::die(Failure why) {
 
 void Link::on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer>&& result) {
   auto& call = static_cast<LinkCall&>(outgoing);
+  // Not by its end or by DRAIN, which end what was never answered.
+  of_use_ = of_use_ || result || result.error().cause() == Cause::declared;
   call.result = std::move(result);
   if (call.ended != nullptr) return call.ended(call);
   if (!wake(call) && &call == room_waiter_) ring_room_waiter();

@@ -81,6 +81,8 @@ class Link final : private protocol::Events {
   [[nodiscard]] bool rests() const;
   [[nodiscard]] Moment write_again() const { return write_again_; }
   [[nodiscard]] int fd() const { return channel_.fd(); }
+  /// Some call was answered on it, or sent one way.
+  [[nodiscard]] bool was_of_use() const { return of_use_; }
   [[nodiscard]] const Peer& peer() const { return peer_; }
   /// Why it died.
   [[nodiscard]] const std::optional<Failure>& death() const { return death_; }
@@ -123,6 +125,7 @@ class Link final : private protocol::Events {
 
   bool dead_ = false;
   bool cannot_write_ = false;
+  bool of_use_ = false;
   Moment write_again_;
   std::optional<Failure> death_;
 

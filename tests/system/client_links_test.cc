@@ -118,6 +118,33 @@ TEST(Links, AreNotGivenACallWhoseTimeIsOver) {
   EXPECT_EQ(next_call(*half.late).method, "last");
 }
 
+TEST(Links, ThatEndAtOnceAreNotMadeAgainWithoutAPause) {  // P15
+  RawServer server;
+  auto [client, first] = server.connect();
+  first.close();
+  std::atomic<bool> finish = false;
+  int connections = 0;
+  std::thread serving([&] {
+    while (!finish) {
+      if (!server.is_waited_for(10ms)) continue;
+      RawPeer peer = server.greet();
+      drain(peer, 0);
+      ++connections;
+    }
+  });
+  const auto start = std::chrono::steady_clock::now();
+  const auto reply = client.call("called", "", {.deadline = 500ms});
+  const auto took = std::chrono::steady_clock::now() - start;
+  finish = true;
+  serving.join();
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().outcome(), Outcome::not_sent);
+  EXPECT_EQ(reply.error().detail().find("HELLO in 0 s"), std::string::npos)
+      << reply.error().explain();
+  // Pauses of 1, 2, 4, … 50 ms: of more than 1 ms each, however slow the machine is.
+  EXPECT_LT(connections, took / 10ms);
+}
+
 TEST(Links, OverAnInheritedDescriptorAreNotReplacedByAStrangersDescriptor) {
   int ends[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
