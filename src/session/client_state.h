@@ -107,6 +107,7 @@ struct Client::State {
   void advance_greeting(Moment now);
   void connection_failed(const Failure& why, Moment now);
   void begin_submitted();
+  void take_back_unsent();
   void expire_submitted(Moment now);
   void give_up(Submitted& call, Cause cause, Moment now);
   [[nodiscard]] std::vector<std::unique_ptr<Submitted>> conclude_ended();

@@ -132,6 +132,7 @@ void Client::State::process() {
   if (std::exchange(rung_, false)) bell_->quiet();
   processing_ = true;
   for (Link* const link : links()) link->process();
+  take_back_unsent();
   const Moment now = os::now();
   advance_connection(now);
   expire_submitted(now);
@@ -151,6 +152,16 @@ void Client::State::process() {
   gone_ = nullptr;
   for (Link* const link : links()) link->write();
   watch_links();
+}
+
+/// Off a link that can write nothing more, so that another one takes them.
+void Client::State::take_back_unsent() {
+  if (std::ranges::none_of(links(), &Link::cannot_write)) return;
+  for (auto& [number, call] : submitted_) {
+    if (call->link != nullptr && !call->told && call->link->take_back(*call)) {
+      ended_.push_back(number);
+    }
+  }
 }
 
 /// Runs the completions of `finished`, any of which may destroy the client.

@@ -98,6 +98,10 @@ void Link::run(LinkCall& call, Lock& lock, Moment now, Moment deadline) {
     call.result = std::unexpected(std::move(started.error()));
   }
   while (!call.result) {
+    if (cannot_write_) {
+      process();
+      if (call.result || take_back(call)) break;
+    }
     wait(&call, lock, now, deadline);
     if (call.result) break;
     now = os::now();
@@ -227,9 +231,23 @@ void Link::write() {
       write_again_ = os::now() + write_rest;
       return;
     }
-    // What the server said before it went is still to be read; that will end in its own error.
-    cannot_write_ = true;
+    return stop_writing();
   }
+}
+
+/// What the server said before it went is still to be read, and that will end in its own error;
+/// unless it has closed one direction only.
+void Link::stop_writing() {
+  cannot_write_ = true;
+  for (LinkCall* call = first_; call != nullptr; call = call->next) wake(*call);
+  ring_room_waiter();
+}
+
+bool Link::take_back(LinkCall& call) {
+  if (dead_ || !cannot_write_ || call.result || !session_.give_up(call)) return false;
+  call.result =
+      std::unexpected(Failure(Outcome::not_sent, Cause::closed, "the server reads nothing more"));
+  return true;
 }
 
 void Link::set_timeout(Moment now, Moment until) {

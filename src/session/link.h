@@ -68,6 +68,8 @@ class Link final : private protocol::Events {
   /// As Session::give_up.
   [[nodiscard]] bool give_up(LinkCall& call);
   void abandon(LinkCall& call) { session_.abandon(call); }
+  /// Ends `call` as not sent if this link can write nothing more and had not written it whole.
+  bool take_back(LinkCall& call);
   /// Reads and writes what can be, without waiting.
   void process();
 
@@ -75,7 +77,11 @@ class Link final : private protocol::Events {
   /// No further call can be made on it.
   [[nodiscard]] bool is_dead() const { return dead_; }
   /// It takes no new calls.
-  [[nodiscard]] bool is_over() const { return dead_ || session_.peer_is_draining(); }
+  [[nodiscard]] bool is_over() const {
+    return dead_ || cannot_write_ || session_.peer_is_draining();
+  }
+  /// The server reads nothing more, and may still answer what it has read.
+  [[nodiscard]] bool cannot_write() const { return cannot_write_; }
   [[nodiscard]] bool wants_to_write() const;
   /// It does not write for a while though it wants to: see `write_again`.
   [[nodiscard]] bool rests() const;
@@ -113,6 +119,7 @@ class Link final : private protocol::Events {
   void take(os::Sys<transport::Channel::Read> read);
   void decode();
   void finish_after_deadline(LinkCall& call, Lock& lock, Moment now);
+  void stop_writing();
   void die(Failure why);
   void join(LinkCall& call);
   void leave(LinkCall& call);

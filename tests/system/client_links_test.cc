@@ -118,6 +118,36 @@ TEST(Links, AreNotGivenACallWhoseTimeIsOver) {
   EXPECT_EQ(next_call(*half.late).method, "last");
 }
 
+TEST(Links, WhoseServerReadsNoMoreAreReplaced) {
+  RawServer server;
+  auto [client, first] = server.connect();
+  ASSERT_EQ(::shutdown(first.fd(), SHUT_RD), 0);
+  auto call =
+      std::async(std::launch::async, [&] { return client.call("called", "", {.deadline = 1h}); });
+  RawPeer second = server.greet();
+  const RawCall called = next_call(second);
+  EXPECT_EQ(called.method, "called");
+  answer(second, called.id);
+  ASSERT_TRUE(call.get());
+  EXPECT_EQ(client.reconnects(), 1u);
+}
+
+TEST(Links, WhoseServerReadsNoMoreAreReplacedForSubmittedCallsToo) {
+  RawServer server;
+  auto [client, first] = server.connect();
+  ASSERT_GE(client.fd(), 0);
+  ASSERT_EQ(::shutdown(first.fd(), SHUT_RD), 0);
+  Completion submitted;
+  ASSERT_TRUE(client.submit("submitted", {}, submitted.take(), {.deadline = 1h}));
+  ASSERT_TRUE(process_until(client, [&] { return server.is_waited_for(0ms); }));
+  RawPeer second = server.greet();
+  ASSERT_TRUE(process_until(
+      client, [&] { return is_readable(second.fd(), 0ms) && client.reconnects() == 1; }));
+  answer(second, next_call(second).id);
+  ASSERT_TRUE(process_until(client, [&] { return submitted.end.has_value(); }));
+  EXPECT_TRUE(*submitted.end);
+}
+
 TEST(Links, ThatEndAtOnceAreNotMadeAgainWithoutAPause) {  // P15
   RawServer server;
   auto [client, first] = server.connect();
