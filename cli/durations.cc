@@ -9,13 +9,13 @@ namespace cli {
 
 namespace {
 
-struct Unit {
+struct DurationUnit {
   std::string_view name;
   double nanoseconds;
 };
 
-constexpr Unit units[] = {{"ns", 1},  {"us", 1e3}, {"ms", 1e6},
-                          {"s", 1e9}, {"m", 60e9}, {"h", 3.6e12}};
+constexpr DurationUnit duration_units[] = {{"ns", 1},  {"us", 1e3}, {"ms", 1e6},
+                                           {"s", 1e9}, {"m", 60e9}, {"h", 3.6e12}};
 
 std::optional<std::chrono::nanoseconds> nanoseconds_of(double count) {
   // The largest double below 2^63; casting more would be undefined.
@@ -32,7 +32,7 @@ std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {
       std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   if (error != std::errc()) return std::nullopt;
   const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
-  for (const auto& [name, nanoseconds] : units) {
+  for (const auto& [name, nanoseconds] : duration_units) {
     if (unit == name) return nanoseconds_of(number * nanoseconds);
   }
   return std::nullopt;

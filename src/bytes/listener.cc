@@ -3,6 +3,7 @@
 #include <memory>
 #include <mutex>
 
+#include "base/fail.h"
 #include "bytes/stream_state.h"
 #include "os/poller.h"
 #include "path/access.h"
@@ -12,10 +13,6 @@
 namespace tincan {
 
 namespace {
-
-std::unexpected<Failure> fail(Cause cause, std::string detail = {}, int error = 0) {
-  return std::unexpected(Failure(cause, std::move(detail), error));
-}
 
 /// What `fd:` of a connection leads to: one stream, once.
 Result<Stream> only_connection(path::Claim& claim) {

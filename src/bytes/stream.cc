@@ -1,5 +1,6 @@
 #include <string>
 
+#include "base/fail.h"
 #include "bytes/stream_state.h"
 #include "os/poller.h"
 #include "os/socket.h"
@@ -10,10 +11,6 @@
 namespace tincan {
 
 namespace {
-
-std::unexpected<Failure> fail(Cause cause, std::string detail = {}, int error = 0) {
-  return std::unexpected(Failure(cause, std::move(detail), error));
-}
 
 std::unexpected<Failure> system(const char* call, int error) {
   return fail(os::is_shortage(error) ? Cause::exhausted : Cause::system, call, error);

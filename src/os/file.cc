@@ -15,11 +15,6 @@ namespace tincan::os {
 
 namespace {
 
-Sys<void> done(int result) {
-  if (result < 0) return failed();
-  return {};
-}
-
 Sys<Descriptor> open_with(int directory, const char* name, int flags, mode_t mode) {
   if (const int error = before(Call::open)) return failed(error);
   int number = ::openat(directory, name, flags | O_CLOEXEC, mode);

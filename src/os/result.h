@@ -18,6 +18,12 @@ using Sys = std::expected<T, Errno>;
 inline std::unexpected<Errno> failed(int code) { return std::unexpected(Errno{code}); }
 inline std::unexpected<Errno> failed() { return failed(errno); }
 
+/// Of a call that returns nothing but whether it worked.
+inline Sys<void> done(int result) {
+  if (result < 0) return failed();
+  return {};
+}
+
 /// True when a call failed because descriptors, memory, buffers or disk space ran out: it may work
 /// later.
 constexpr bool is_shortage(int code) {

@@ -26,11 +26,6 @@ auto uninterrupted(Function call) {
   return result;
 }
 
-Sys<void> done(int result) {
-  if (result < 0) return failed();
-  return {};
-}
-
 int flags_of(Mode mode) { return mode == Mode::do_not_wait ? MSG_DONTWAIT : 0; }
 
 Sys<void> set_timeout(int socket, int option, Nanoseconds timeout) {

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <optional>
 
+#include "base/fail.h"
 #include "os/poller.h"
 #include "os/process.h"
 #include "os/socket.h"
@@ -10,14 +11,6 @@
 #include "path/path_socket.h"
 
 namespace tincan::path {
-
-namespace {
-
-std::unexpected<Failure> fail(Cause cause, std::string detail, int error = 0) {
-  return std::unexpected(Failure(cause, std::move(detail), error));
-}
-
-}  // namespace
 
 struct Claim::State {
   std::optional<PathSocket> path;  ///< Holds the listener of a path.

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/fail.h"
 #include "os/file.h"
 #include "os/process.h"
 #include "os/socket.h"
@@ -15,10 +16,6 @@
 namespace tincan::path {
 
 namespace {
-
-std::unexpected<Failure> fail(Cause cause, std::string detail, int error) {
-  return std::unexpected(Failure(cause, std::move(detail), error));
-}
 
 /// Of what `path` leads to.
 os::Sys<struct stat> status_of_path(const std::string& path) {

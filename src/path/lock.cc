@@ -3,6 +3,7 @@
 #include <cstring>
 #include <optional>
 
+#include "base/fail.h"
 #include "os/file.h"
 #include "os/user.h"
 
@@ -13,11 +14,7 @@ namespace {
 // A record is a few hundred bytes and the path of a program.
 constexpr std::size_t record_bytes_max = 8192;
 // Each attempt fails only because somebody changed the lock file in the middle of it.
-constexpr int attempts_max = 16;
-
-std::unexpected<Failure> fail(Cause cause, std::string detail, int error = 0) {
-  return std::unexpected(Failure(cause, std::move(detail), error));
-}
+constexpr int lock_attempts_max = 16;
 
 bool is_record(const std::string& text) { return text.empty() || text.starts_with("tincan lock "); }
 
@@ -190,7 +187,7 @@ class LockTaker {
 
 Result<Lock> Lock::take(const Place& place) {
   LockTaker taker(place);
-  for (int i = 0; i < attempts_max; ++i) {
+  for (int i = 0; i < lock_attempts_max; ++i) {
     auto attempt = taker.attempt();
     if (!attempt) return std::unexpected(attempt.error());
     if (*attempt) return std::move(**attempt);

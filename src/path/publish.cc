@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "base/fail.h"
 #include "os/file.h"
 #include "os/socket.h"
 #include "os/socket_diag.h"
@@ -16,11 +17,9 @@ namespace tincan::path {
 namespace {
 
 // Each attempt fails only because somebody changed the directory in the middle of it.
-constexpr int attempts_max = 16;
+constexpr int publish_attempts_max = 16;
 
-std::unexpected<Failure> fail(Cause cause, std::string detail, int error = 0) {
-  return std::unexpected(Failure(cause, std::move(detail), error));
-}
+}  // namespace
 
 /// The name of a socket that is not published yet; removed again unless the socket was.
 class Temporary {
@@ -42,8 +41,6 @@ class Temporary {
   std::string name_;
   std::optional<os::FileId> file_;
 };
-
-}  // namespace
 
 /// One attempt to publish a socket. `std::nullopt` means that something in the directory changed
 /// meanwhile and everything has to be looked at again.
@@ -226,7 +223,7 @@ class Publisher {
 };
 
 Result<PathSocket> PathSocket::claim(const std::string& path, const Rights& rights) {
-  for (int i = 0; i < attempts_max; ++i) {
+  for (int i = 0; i < publish_attempts_max; ++i) {
     auto place = Place::open(path);
     if (!place) return std::unexpected(place.error());
     if (auto trusted = check_directory(*place); !trusted) return std::unexpected(trusted.error());

@@ -2,16 +2,13 @@
 
 #include <charconv>
 
+#include "base/fail.h"
 #include "os/file.h"
 #include "os/user.h"
 
 namespace tincan::path {
 
 namespace {
-
-std::unexpected<Failure> fail(Cause cause, std::string detail, int error = 0) {
-  return std::unexpected(Failure(cause, std::move(detail), error));
-}
 
 std::optional<gid_t> group_of(const std::string& text) {
   if (const auto named = os::group_number(text)) return named;

@@ -4,6 +4,7 @@
 #include "os/clock.h"
 #include "path/access.h"
 #include "session/client_state.h"
+#include "session/duplicates.h"
 
 namespace tincan {
 
@@ -11,19 +12,8 @@ using session::LinkCall;
 
 namespace {
 
-Result<std::vector<Descriptor>> duplicates(std::span<const Descriptor> descriptors) {
-  std::vector<Descriptor> copies;
-  copies.reserve(descriptors.size());
-  for (const Descriptor& descriptor : descriptors) {
-    auto copy = descriptor.duplicate();
-    if (!copy) return std::unexpected(std::move(copy.error()));
-    copies.push_back(std::move(*copy));
-  }
-  return copies;
-}
-
 /// Keeps in reach what a child cannot free.
-[[maybe_unused]] void* volatile parents_state = nullptr;
+[[maybe_unused]] void* volatile parents_client = nullptr;
 
 }  // namespace
 
@@ -116,7 +106,7 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
       now = os::now();
     }
     if (!options.descriptors.empty()) {
-      auto copies = duplicates(options.descriptors);
+      auto copies = session::duplicates(options.descriptors);
       if (!copies) return std::unexpected(final(std::move(copies.error()), call));
       call.descriptors = std::move(*copies);
     }
@@ -164,7 +154,7 @@ Client& Client::operator=(Client&&) noexcept = default;
 Client::~Client() {
   // In a forked child the descriptors are closed already, and the locks may be held by threads that
   // only the parent has: nothing else may be touched, not even to free it.
-  if (state_ && state_->is_forked()) parents_state = state_.release();
+  if (state_ && state_->is_forked()) parents_client = state_.release();
 }
 
 Result<Client> Client::connect(const Address& address, const ClientOptions& options) {

@@ -32,7 +32,7 @@ constexpr Nanoseconds pump_interval = std::chrono::milliseconds(1);
 
 /// How long a link rests that cannot send descriptors because too many of this user are under way:
 /// nothing tells when their receivers have taken some (F13). Chosen.
-constexpr Nanoseconds write_rest = std::chrono::milliseconds(5);
+constexpr Nanoseconds link_rest = std::chrono::milliseconds(5);
 
 protocol::Settings settings_of(const ClientOptions& options) {
   return {.payload_bytes_max = options.payload_bytes_max,
@@ -228,7 +228,7 @@ void Link::write() {
     }
     if (written.error().code == EAGAIN) return;
     if (written.error().code == ETOOMANYREFS) {
-      write_again_ = os::now() + write_rest;
+      write_again_ = os::now() + link_rest;
       return;
     }
     return stop_writing();

@@ -32,7 +32,7 @@ constexpr unsigned log_lines_max = 10;
 constexpr std::size_t log_line_bytes_max = 300;
 /// How long a connection rests that cannot send descriptors because too many of this user are under
 /// way: the receivers have to take some first. Chosen.
-constexpr Nanoseconds write_rest = std::chrono::milliseconds(10);
+constexpr Nanoseconds connection_rest = std::chrono::milliseconds(10);
 
 thread_local Loop* current_loop = nullptr;
 
@@ -193,7 +193,7 @@ void Loop::write_again() {
 void Loop::write_later(Connection& connection) {
   connection.writes_later = true;
   to_write_later_.push_back(&connection);
-  write_again_ = std::min(write_again_, read_clock() + write_rest);
+  write_again_ = std::min(write_again_, read_clock() + connection_rest);
 }
 
 void Loop::log_about_peer(const std::string& line) {

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "os/clock.h"
+#include "session/duplicates.h"
 #include "session/loop.h"
 #include "session/mailbox.h"
 #include "session/request_state.h"
@@ -45,17 +46,6 @@ void fail_with(RequestState& request, wire::Reason reason, std::int32_t code,
   answer.code = code;
   answer.text = text;
   post(request, std::move(answer));
-}
-
-[[gnu::noinline]] Result<std::vector<Descriptor>> duplicates(
-    std::span<const Descriptor> descriptors) {
-  std::vector<Descriptor> copies;
-  for (const Descriptor& descriptor : descriptors) {
-    auto copy = descriptor.duplicate();
-    if (!copy) return std::unexpected(std::move(copy.error()));
-    copies.push_back(std::move(*copy));
-  }
-  return copies;
 }
 
 std::unexpected<Failure> answered_before() {
@@ -124,7 +114,7 @@ Result<void> Request::reply(std::span<const std::byte> payload,
   if (request.answered) return answered_before();
   std::vector<Descriptor> copies;
   if (!descriptors.empty()) {
-    auto duplicated = duplicates(descriptors);
+    auto duplicated = session::duplicates(descriptors);
     if (!duplicated) return std::unexpected(std::move(duplicated.error()));
     copies = std::move(*duplicated);
   }

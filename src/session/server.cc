@@ -55,7 +55,7 @@ Result<void> check(const ServerOptions& options) {
 }
 
 /// Keeps in reach what a child cannot free.
-[[maybe_unused]] void* volatile parents_state = nullptr;
+[[maybe_unused]] void* volatile parents_server = nullptr;
 
 }  // namespace
 
@@ -106,7 +106,7 @@ Server& Server::operator=(Server&&) noexcept = default;
 
 Server::~Server() {
   // As Client's: in a forked child nothing of the parent's may be touched.
-  if (state_ && state_->service->is_forked()) parents_state = state_.release();
+  if (state_ && state_->service->is_forked()) parents_server = state_.release();
 }
 
 void Server::on(std::string_view method, Handler handler, AllowList allow) {
