@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "path/claim.h"
+#include "support/address.h"
 #include "support/process.h"
 #include "support/seam.h"
 #include "support/temporary_directory.h"
@@ -17,10 +18,9 @@
 namespace tincan {
 namespace {
 
+using test::at;
 using test::Process;
 using test::stranger;
-
-Address at(const std::string& path) { return Address::parse(path).value(); }
 
 mode_t mode_of(const std::string& path) {
   struct stat status = {};

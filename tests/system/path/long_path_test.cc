@@ -7,6 +7,7 @@
 #include "os/clock.h"
 #include "path/claim.h"
 #include "path/connect.h"
+#include "support/address.h"
 #include "support/process.h"
 #include "support/temporary_directory.h"
 #include "tincan/limits.h"
@@ -14,7 +15,7 @@
 namespace tincan {
 namespace {
 
-Address at(const std::string& path) { return Address::parse(path).value(); }
+using test::at;
 
 /// A directory below `directory` whose path has about `bytes` bytes.
 std::string deep(const test::TemporaryDirectory& directory, std::size_t bytes) {

@@ -12,17 +12,17 @@
 #include "os/socket.h"
 #include "path/connect.h"
 #include "path/lock.h"
+#include "support/address.h"
 #include "support/temporary_directory.h"
 #include "support/user.h"
 
 namespace tincan::path {
 namespace {
 
+using test::at;
 using test::Process;
 using test::stranger;
 using test::TemporaryDirectory;
-
-Address at(const std::string& text) { return Address::parse(text).value(); }
 
 Result<Connection> reach(const std::string& text) {
   return connect(at(text), os::now() + std::chrono::seconds(5), {});

@@ -9,6 +9,7 @@
 #include "os/poller.h"
 #include "os/socket.h"
 #include "path/claim.h"
+#include "support/address.h"
 #include "support/temporary_directory.h"
 #include "support/user.h"
 
@@ -16,12 +17,11 @@ namespace tincan::path {
 namespace {
 
 using namespace std::chrono_literals;
+using test::at;
 using test::other_stranger;
 using test::Process;
 using test::run_as;
 using test::stranger;
-
-Address at(const std::string& text) { return Address::parse(text).value(); }
 
 class Connect : public ::testing::Test {
  protected:

@@ -9,15 +9,15 @@
 #include "os/socket.h"
 #include "path/claim.h"
 #include "path/connect.h"
+#include "support/address.h"
 #include "support/process.h"
 #include "support/temporary_directory.h"
 
 namespace tincan::path {
 namespace {
 
+using test::at;
 using test::Process;
-
-Address at(const std::string& text) { return Address::parse(text).value(); }
 
 std::string fd(int number) { return "fd:" + std::to_string(number); }
 

@@ -1,4 +1,3 @@
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -8,19 +7,12 @@ namespace tincan::protocol {
 namespace {
 
 using test::Call;
+using test::descriptors;
 using test::Pair;
 using wire::Kind;
 using wire::test::frame;
 using wire::test::id_of;
 using wire::test::pattern;
-
-std::vector<Descriptor> descriptors(std::size_t count) {
-  std::vector<Descriptor> list;
-  for (std::size_t i = 0; i < count; ++i) {
-    list.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  }
-  return list;
-}
 
 TEST(Descriptors, TravelWithTheirCallAndTheirReply) {
   Pair pair({.descriptors_max = 9}, {.descriptors_max = 9});

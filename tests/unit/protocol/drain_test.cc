@@ -9,13 +9,12 @@ namespace {
 
 using test::bytes_of;
 using test::Call;
+using test::fragment;
 using test::Pair;
 using wire::Kind;
 using wire::test::frame;
 using wire::test::id_of;
 using wire::test::pattern;
-
-constexpr std::size_t fragment = limits::fragment_bytes_max;
 
 TEST(Drain, SaysHowManyCallsWereAccepted) {
   Pair pair;

@@ -6,10 +6,9 @@ namespace tincan::protocol {
 namespace {
 
 using test::Call;
+using test::fragment;
 using test::Pair;
 using wire::test::pattern;
-
-constexpr std::size_t fragment = limits::fragment_bytes_max;
 
 /// Calls of every kind, and where on the stream the last byte of each stands.
 struct Script {

@@ -7,6 +7,7 @@ namespace {
 
 using test::bytes_of;
 using test::Call;
+using test::fragment;
 using test::Pair;
 using test::Received;
 using test::Side;
@@ -15,8 +16,6 @@ using wire::test::first_fragment;
 using wire::test::frame;
 using wire::test::id_of;
 using wire::test::pattern;
-
-constexpr std::size_t fragment = limits::fragment_bytes_max;
 
 TEST(Fragments, CarryEverySizeAroundTheirBounds) {
   Pair pair;

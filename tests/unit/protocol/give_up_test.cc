@@ -7,12 +7,11 @@ namespace {
 
 using test::bytes_of;
 using test::Call;
+using test::fragment;
 using test::Pair;
 using test::Received;
 using wire::test::id_of;
 using wire::test::pattern;
-
-constexpr std::size_t fragment = limits::fragment_bytes_max;
 
 TEST(GivingUp, ACallThatIsNotStartedDoesNothing) {
   Pair pair;

@@ -7,14 +7,13 @@ namespace {
 
 using test::bytes_of;
 using test::Call;
+using test::fragment;
 using test::Pair;
 using wire::Kind;
 using wire::test::first_fragment;
 using wire::test::frame;
 using wire::test::id_of;
 using wire::test::pattern;
-
-constexpr std::size_t fragment = limits::fragment_bytes_max;
 
 TEST(Limits, OfAPayloadAreCheckedBeforeACallStarts) {
   Pair pair({}, {.payload_bytes_max = 100});

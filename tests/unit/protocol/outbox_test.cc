@@ -1,23 +1,16 @@
 #include "protocol/outbox.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include "unit/protocol/side.h"
 #include "unit/wire/frames.h"
 
 namespace tincan::protocol {
 namespace {
 
+using test::descriptors;
 using wire::test::bytes_of;
 using wire::test::text_of;
-
-std::vector<Descriptor> descriptors(std::size_t count) {
-  std::vector<Descriptor> list;
-  for (std::size_t i = 0; i < count; ++i) {
-    list.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  }
-  return list;
-}
 
 void append(Outbox& outbox, std::string_view text) {
   const auto bytes = bytes_of(text);

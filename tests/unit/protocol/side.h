@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fcntl.h>
+
 #include <deque>
 #include <functional>
 #include <optional>
@@ -16,6 +18,16 @@ namespace tincan::protocol::test {
 using wire::test::Bytes;
 using wire::test::bytes_of;
 using wire::test::text_of;
+
+inline constexpr std::size_t fragment = limits::fragment_bytes_max;
+
+inline std::vector<Descriptor> descriptors(std::size_t count) {
+  std::vector<Descriptor> list;
+  for (std::size_t i = 0; i < count; ++i) {
+    list.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  }
+  return list;
+}
 
 /// A call that owns what it borrows, and counts its ends.
 class Call : public OutgoingCall {
