@@ -14,10 +14,12 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CMAKE_CXX_EXTENSIONS OFF)
 
   # Used when it is there: a second build of the same sources then costs next to nothing. The
-  # sloppiness is what ccache(1) asks for under "Precompiled headers".
+  # sloppiness is what ccache(1) asks for under "Precompiled headers"; in the depend mode the first
+  # build costs no run of the preprocessor either.
   find_program(TINCAN_CCACHE ccache)
   if(TINCAN_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     set(CMAKE_CXX_COMPILER_LAUNCHER
-        ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${TINCAN_CCACHE})
+        ${CMAKE_COMMAND} -E env CCACHE_DEPEND=1 CCACHE_SLOPPINESS=pch_defines,time_macros
+        ${TINCAN_CCACHE})
   endif()
 endif()

@@ -12,8 +12,8 @@ version=$(sed -n 's/^project(tincan VERSION \([0-9.]*\).*/\1/p' "$source/CMakeLi
 folder=$(mktemp -d /tmp/tincan-package-XXXXXX)
 trap 'rm -rf "$folder"' EXIT
 prefix=$folder/moved
-# The release build has compiled the same files with the same flags.
-if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER=ccache; fi
+# The release build has compiled the same files with the same flags, in ccache's depend mode too.
+if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_DEPEND=1; fi
 
 fail() { echo "package_test.sh $kind: $*" >&2; exit 1; }
 
