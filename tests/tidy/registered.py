@@ -3,13 +3,18 @@
 import glob
 import json
 import os
+import re
 import subprocess
 import sys
 
 
 def built(build):
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
-        return {os.path.realpath(entry["file"]) for entry in json.load(file)}
+        sources = {entry["file"] for entry in json.load(file)}
+    for unity in [path for path in sources if "/Unity/" in path]:  # several files in one
+        with open(unity, encoding="utf-8") as file:
+            sources.update(re.findall(r'^#include "(.+)"$', file.read(), re.MULTILINE))
+    return {os.path.realpath(path) for path in sources}
 
 
 def run_by_ctest(build):
