@@ -44,7 +44,7 @@ int main(int count, char** arguments) {
   sigaddset(&endings, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &endings, nullptr);
   auto listener = or_exit(Listener::listen(count > 1 ? arguments[1] : "./udsocket"));
-  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  std::setvbuf(stdout, nullptr, _IONBF, 0);  // or exit() repeats what a thread writes
   std::printf("Listening on %s\n", listener.address().text().c_str());
   std::jthread accepting([&listener] {
     while (true) {

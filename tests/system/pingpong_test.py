@@ -30,7 +30,7 @@ class Server:
 
     def __init__(self, command, **options):
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
-        self.first_line = self.process.stdout.readline()
+        self.said = self.process.stdout.readline()
 
     def __enter__(self):
         return self
@@ -40,11 +40,18 @@ class Server:
             self.process.kill()
         self.process.communicate()
 
+    def hear(self, line):
+        """Waits until it says `line`, of which a client that has gone need not know."""
+        heard = None
+        while heard not in (line, ""):
+            heard = self.process.stdout.readline()
+            self.said += heard
+
     def end(self, number=signal.SIGTERM):
         """Asks it to end; its exit status and what it said."""
         self.process.send_signal(number)
         said, _ = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, self.first_line + said
+        return self.process.returncode, self.said + said
 
 
 class PingPong(unittest.TestCase):
@@ -74,6 +81,7 @@ class PingPong(unittest.TestCase):
             client = run(example("pingpong_client", self.path))
             self.assertEqual(client.returncode, 0, client.stderr)
             self.assertEqual(client.stdout.count("Client: Received pong\n"), 100)
+            server.hear("Server: Connection shutting down\n")
             status, said = server.end()
         self.assertEqual(status, 0)
         self.assertEqual(said.count("Server: Received ping\n"), 100)
