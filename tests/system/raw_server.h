@@ -71,9 +71,8 @@ inline RawCall next_call(RawPeer& peer) {
 }
 
 inline bool answer(RawPeer& peer, std::uint64_t id, std::string_view payload = {}) {
-  wire::Prologue prologue;
-  RawPeer::Bytes body(wire::layout_of(prologue).bytes);
-  wire::encode_prologue(prologue, body.data());
+  RawPeer::Bytes body(wire::encoded_prologue_bytes_max);
+  body.resize(wire::encode_prologue({}, body.data()).bytes);
   const auto bytes = std::as_bytes(std::span(payload));
   body.insert(body.end(), bytes.begin(), bytes.end());
   return peer.send(RawPeer::frame({.body_bytes = static_cast<std::uint32_t>(body.size()),
