@@ -131,7 +131,9 @@ void Client::State::process() {
   Lock lock(mutex_);
   if (std::exchange(rung_, false)) bell_->quiet();
   processing_ = true;
-  for (Link* const link : links()) link->process();
+  for (Link* const link : links()) {
+    if (link->process()) ring();
+  }
   take_back_unsent();
   const Moment now = os::now();
   advance_connection(now);
@@ -196,7 +198,7 @@ void Client::State::advance_connection(Moment now) {
                              options_, *pool_, std::function<void()>());
   greeting_deadline_ = now + options_.connect_deadline;
   watch(*greeting_);
-  greeting_->process();
+  if (greeting_->process()) ring();
   advance_greeting(now);
 }
 

@@ -70,8 +70,8 @@ class Link final : private protocol::Events {
   void abandon(LinkCall& call) { session_.abandon(call); }
   /// Ends `call` as not sent if this link can write nothing more and had not written it whole.
   bool take_back(LinkCall& call);
-  /// Reads and writes what can be, without waiting.
-  void process();
+  /// Reads and writes what can be, without waiting. True: there may be more to read.
+  [[nodiscard]] bool process();
 
   [[nodiscard]] bool greeted() const { return !session_.expects_hello(); }
   /// No further call can be made on it.

@@ -157,6 +157,39 @@ TEST(WaitingForRoom, OfASubmittedCallWakesThePollLoop) {  // P3
   EXPECT_TRUE(end && *end);
 }
 
+#ifdef TINCAN_SEAM
+
+/// Has sent more whenever somebody is about to read.
+class Flood : public os::Seam {
+ public:
+  explicit Flood(RawPeer& peer) : peer_(peer) {}
+  int before(os::Call call, std::size_t*) override {
+    if (call != os::Call::recv || sent == enough) return 0;
+    peer_.send(RawPeer::call(++sent, wire::CallId::no_slot, "flood", "", wire::flag_one_way));
+    return 0;
+  }
+  static constexpr std::uint64_t enough = 10'000;
+  std::uint64_t sent = 0;
+
+ private:
+  RawPeer& peer_;
+};
+
+TEST(Process, ReturnsThoughTheServerNeverStopsSending) {  // P5
+  RawServer server;
+  auto [client, peer] = server.connect();
+  ASSERT_GE(client.fd(), 0);
+  Flood flood(peer);
+  {
+    const Installed installed(flood);
+    client.process();
+    EXPECT_LT(flood.sent, 100u);
+  }
+  EXPECT_TRUE(is_readable(client.fd(), 0ms));
+}
+
+#endif
+
 }  // namespace
 
 }  // namespace tincan::test
