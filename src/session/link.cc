@@ -126,8 +126,8 @@ void Link::finish_after_deadline(LinkCall& call, Lock& lock, Moment now) {
   session_.abandon(call);
   call.result =
       std::unexpected(Failure(not_sent ? Outcome::not_sent : Outcome::unknown, Cause::deadline));
-  const bool alone = first_ == &call && last_ == &call;
-  if (wants_to_write() && alone) die(Failure(Cause::closed, "the server reads nothing"));
+  // With a frame half written; but calls of others may still be answered.
+  if (wants_to_write() && users == 1) die(Failure(Cause::closed, "the server reads nothing"));
 }
 
 void Link::join(LinkCall& call) {

@@ -157,6 +157,22 @@ TEST(WaitingForRoom, OfASubmittedCallWakesThePollLoop) {  // P3
   EXPECT_TRUE(end && *end);
 }
 
+TEST(WaitingForRoom, ThatTimesOutLeavesSubmittedCallsTheirConnection) {  // P1
+  RawServer server;
+  auto [client, peer] = server.connect();
+  std::optional<Result<Reply>> end;
+  ASSERT_TRUE(client.submit("submitted", {}, [&](Result<Reply> reply) { end = std::move(reply); },
+                            {.deadline = 1h}));
+  const RawCall submitted = next_call(peer);
+  const auto large = client.call("large", std::string(8 << 20, 'x'), {.deadline = 50ms});
+  ASSERT_FALSE(large);
+  EXPECT_EQ(large.error().cause(), Cause::deadline);
+  answer(peer, submitted.id, "answer");
+  ASSERT_TRUE(process_until(client, [&] { return end.has_value(); }));
+  EXPECT_EQ(or_exit(std::move(*end)).text(), "answer");
+  EXPECT_EQ(client.reconnects(), 0u);
+}
+
 #ifdef TINCAN_SEAM
 
 /// Has sent more whenever somebody is about to read.
