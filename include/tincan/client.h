@@ -29,9 +29,12 @@ class Reply {
  public:
   Reply() = default;
   Reply(Reply&& other) noexcept
-      : block_(std::exchange(other.block_, nullptr)), descriptors_(std::move(other.descriptors_)) {}
+      : block_(std::exchange(other.block_, nullptr)),
+        generation_(other.generation_),
+        descriptors_(std::move(other.descriptors_)) {}
   Reply& operator=(Reply&& other) noexcept {
     std::swap(block_, other.block_);
+    std::swap(generation_, other.generation_);
     std::swap(descriptors_, other.descriptors_);
     return *this;
   }
@@ -45,13 +48,13 @@ class Reply {
   /// Descriptors that came along (ClientOptions::descriptors_max), yours to move out.
   [[nodiscard]] std::vector<Descriptor>& descriptors() { return descriptors_; }
 
-  Reply(PayloadBlock* block, std::vector<Descriptor>&& descriptors)
-      : block_(block), descriptors_(std::move(descriptors)) {}
+  Reply(PayloadBlock* block, std::vector<Descriptor>&& descriptors);
 
  private:
   void recycle();
 
   PayloadBlock* block_ = nullptr;
+  std::uint32_t generation_ = 0;  ///< Of the process that it was received in.
   std::vector<Descriptor> descriptors_;
 };
 
@@ -63,7 +66,7 @@ class Reply {
 /// and marked idempotent, and only within its deadline.
 ///
 /// After fork() the child's copy is dead: its calls fail as `forked`, and the parent's connection
-/// is not disturbed.
+/// is not disturbed. Destroying the copy, and assigning a client of the child's own to it, is safe.
 class Client {
  public:
   /// Connects, checks who the server is, and waits for its HELLO.

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "os/file.h"
@@ -27,6 +28,9 @@ std::atomic<std::uint32_t> generation = 0;
 // Held over every fork, so that the child finds the list whole.
 std::mutex registry_mutex;
 CloseInChild* registry = nullptr;
+
+/// Held while a program is started.
+std::mutex spawn_mutex;
 
 }  // namespace
 
@@ -44,6 +48,8 @@ void after_fork_in_child() {
   generation.fetch_add(1, std::memory_order_relaxed);
   close_all_in_child();
   registry_mutex.unlock();
+  // The thread that may have held it is not here.
+  new (&spawn_mutex) std::mutex;
 }
 
 [[maybe_unused]] const int fork_watched =
@@ -217,8 +223,7 @@ Sys<Descriptor> open_process(pid_t pid) {
 
 Sys<Child> spawn(std::span<const std::string> arguments, const Descriptor& socket) {
   // _Fork does not close what is registered: two starts at once would hold each other's pipes open.
-  static std::mutex one_at_a_time;
-  const std::lock_guard lock(one_at_a_time);
+  const std::lock_guard lock(spawn_mutex);
   Pipe reports, go;
   if (const auto opened = open_pipe(reports); !opened) return std::unexpected(opened.error());
   if (const auto opened = open_pipe(go); !opened) return std::unexpected(opened.error());

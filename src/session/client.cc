@@ -13,7 +13,7 @@ using session::LinkCall;
 namespace {
 
 /// Keeps in reach what a child cannot free.
-[[maybe_unused]] void* volatile parents_client = nullptr;
+[[maybe_unused]] void* volatile parents_memory = nullptr;
 
 }  // namespace
 
@@ -130,18 +130,30 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
 }
 
 Peer Client::State::peer() {
+  if (is_forked()) return {};
   const Lock lock(mutex_);
   return link_ ? link_->peer() : Peer();
 }
 
 std::uint64_t Client::State::reconnects() {
+  if (is_forked()) return 0;
   const Lock lock(mutex_);
   return connections_ == 0 ? 0 : connections_ - 1;
 }
 
 // The public face.
 
-void Reply::recycle() { PayloadPool::release(block_); }
+Reply::Reply(PayloadBlock* block, std::vector<Descriptor>&& descriptors)
+    : block_(block), generation_(os::fork_generation()), descriptors_(std::move(descriptors)) {}
+
+void Reply::recycle() {
+  // As for ~Client: the pool may be locked by a thread that only the parent has.
+  if (generation_ == os::fork_generation()) {
+    PayloadPool::release(block_);
+  } else {
+    parents_memory = block_;
+  }
+}
 
 std::span<const std::byte> Reply::payload() const {
   return block_ == nullptr ? std::span<const std::byte>() : block_->bytes();
@@ -149,12 +161,17 @@ std::span<const std::byte> Reply::payload() const {
 
 Client::Client(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Client::Client(Client&&) noexcept = default;
-Client& Client::operator=(Client&&) noexcept = default;
+
+Client& Client::operator=(Client&& other) noexcept {
+  Client taken(std::move(other));
+  std::swap(state_, taken.state_);  // ~Client decides what becomes of the old one
+  return *this;
+}
 
 Client::~Client() {
   // In a forked child the descriptors are closed already, and the locks may be held by threads that
   // only the parent has: nothing else may be touched, not even to free it.
-  if (state_ && state_->is_forked()) parents_client = state_.release();
+  if (state_ && state_->is_forked()) parents_memory = state_.release();
 }
 
 Result<Client> Client::connect(const Address& address, const ClientOptions& options) {

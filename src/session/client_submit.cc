@@ -84,8 +84,8 @@ void Client::State::ring() {
 }
 
 int Client::State::fd() {
-  const Lock lock(mutex_);
   if (is_forked()) return -1;
+  const Lock lock(mutex_);
   if (!poller_) {
     auto poller = os::Poller::create();
     auto bell = os::Bell::create();
@@ -112,6 +112,7 @@ void Client::State::watch_links() {
 }
 
 std::optional<std::chrono::steady_clock::time_point> Client::State::deadline() {
+  if (is_forked()) return std::nullopt;
   const Lock lock(mutex_);
   Moment earliest = greeting_ ? greeting_deadline_ : Moment::never();
   if (link_ && link_->rests()) earliest = std::min(earliest, link_->write_again());

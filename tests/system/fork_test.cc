@@ -97,6 +97,7 @@ TEST(Fork, InTheMiddleOfManyThreadsIsSafe) {  // P18
   RunningServer server;
   server.run();
   std::optional<Client> client = server.connect();
+  std::optional<Reply> reply = or_exit(client->call("tincan.ping", "held"));
   std::atomic<bool> finish = false;
   std::atomic<int> failed = 0;
   std::vector<std::thread> threads;
@@ -108,9 +109,18 @@ TEST(Fork, InTheMiddleOfManyThreadsIsSafe) {  // P18
   for (int i = 0; i < 100; ++i) {
     auto child = Process::fork([&] {
       const auto called = client->call("tincan.ping");
-      const bool right = !called && is_forked(called.error());
-      client.reset();  // the locks may be held by threads that are not here
-      return right ? 0 : 1;
+      if (called || !is_forked(called.error())) return 1;
+      // The locks may be held by threads that are not here.
+      if (client->fd() != -1 || client->deadline() || client->reconnects() != 0) return 2;
+      if (client->peer().uid()) return 3;
+      reply.reset();
+      if (i % 2 == 0) {
+        client.reset();
+      } else {
+        *client = server.connect();
+        if (!client->call("tincan.ping")) return 4;
+      }
+      return 0;
     });
     ASSERT_EQ(child.wait(), 0) << "child " << i << ": " << child.output();
   }
@@ -118,6 +128,25 @@ TEST(Fork, InTheMiddleOfManyThreadsIsSafe) {  // P18
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(failed, 0);
   EXPECT_EQ(client->reconnects(), 0u);
+}
+
+TEST(Fork, WhileAProgramIsStartedLetsTheChildStartOne) {  // P18
+  std::atomic<bool> finish = false;
+  std::thread starting([&] {
+    while (!finish) {
+      const auto client = Client::connect("exec:/bin/true", {.connect_deadline = patience});
+      EXPECT_FALSE(client);
+    }
+  });
+  for (int i = 0; i < 20; ++i) {
+    auto child = Process::fork([] {
+      const auto client = Client::connect("exec:/bin/true", {.connect_deadline = patience});
+      return client ? 1 : 0;
+    });
+    ASSERT_EQ(child.wait(), 0) << "child " << i << ": " << child.output();
+  }
+  finish = true;
+  starting.join();
 }
 
 TEST(Exec, InheritsNoDescriptor) {  // P12, P18
