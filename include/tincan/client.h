@@ -120,7 +120,7 @@ class Client {
   /// Starts a call and returns; `payload` is copied, descriptors are duplicated. `completion` runs
   /// once, inside a later process() on the thread that calls it, never inside submit().
   /// The number names the call for `cancel`.
-  /// Errors: `usage`, `too_large`: found at once, and then there will be no completion.
+  /// Errors: `usage` (no completion, too), `too_large`: found at once, and then none will run.
   [[nodiscard]] Result<std::uint64_t> submit(std::string_view method,
                                              std::span<const std::byte> payload,
                                              Completion completion,
@@ -134,7 +134,9 @@ class Client {
   [[nodiscard]] short events() const;
   /// When process() wants to be called though nothing is readable; none: no need.
   [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline() const;
-  /// Reads, writes, connects again and runs completions, without waiting.
+  /// Reads, writes, connects again and runs completions, without waiting. A completion may destroy
+  /// the client. When one throws, the others of this process() still run, and then the first
+  /// exception leaves it; the client is none the worse.
   void process();
 
   /// Who the server is, of the present connection.

@@ -26,7 +26,7 @@ Client::State::State(Address address, const ClientOptions& options)
       pool_(PayloadPool::create()) {}
 
 Client::State::~State() {
-  if (gone_ != nullptr) *gone_ = true;
+  for (Completing* one = completing_; one != nullptr; one = one->next) one->state = nullptr;
   for (auto& [number, call] : submitted_) {
     call->ended = [](LinkCall&) {};
     if (call->link != nullptr) call->link->abandon(*call);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -66,6 +67,15 @@ struct Client::State {
     Completion completion;
   };
 
+  /// A process() that runs completions, any of which may destroy the client.
+  struct Completing {
+    explicit Completing(State& state);
+    ~Completing();
+    State* state;  ///< Null once the client has gone.
+    Completing* next;
+    const void* outer;  ///< Whose completions this thread ran before.
+  };
+
   // client.cc
   [[nodiscard]] Moment deadline_of(const CallOptions& options) const;
   [[nodiscard]] Result<void> check(std::string_view method) const;
@@ -100,7 +110,8 @@ struct Client::State {
   // client_submit.cc
   [[nodiscard]] Result<void> begin(Submitted& call, Link& link);
   static void on_submitted_end(session::LinkCall& call);
-  static void complete(std::vector<std::unique_ptr<Submitted>>& finished);
+  std::exception_ptr run_completions(std::vector<std::unique_ptr<Submitted>>& finished, Lock& lock);
+  static void complete(Submitted& call);
   void watch_links();
   void ring();
   void advance_connection(Moment now);
@@ -132,9 +143,9 @@ struct Client::State {
   // Calls that were submitted.
   std::optional<os::Poller> poller_;
   std::optional<os::Bell> bell_;
-  bool rung_ = false;        ///< The bell; process() has not come since.
-  bool processing_ = false;  ///< process() has the lock, and will see what has ended.
-  bool* gone_ = nullptr;     ///< Where the destructor tells process(), if a completion runs it.
+  bool rung_ = false;                 ///< The bell; process() has not come since.
+  bool processing_ = false;           ///< process() has the lock, and will see what has ended.
+  Completing* completing_ = nullptr;  ///< The first of those that the destructor has to tell.
   std::map<std::uint64_t, std::unique_ptr<Submitted>> submitted_;
   std::vector<std::uint64_t> ended_;  ///< Their numbers, until process() has seen them.
   std::uint64_t next_number_ = 1;

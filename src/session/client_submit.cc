@@ -19,6 +19,7 @@ Result<std::uint64_t> Client::State::submit(std::string_view method,
                                             std::span<const std::byte> payload,
                                             Completion completion, const CallOptions& options) {
   if (auto checked = check(method); !checked) return std::unexpected(std::move(checked.error()));
+  if (!completion) return std::unexpected(Failure(Cause::usage, "a call needs a completion"));
   auto call = std::make_unique<Submitted>();
   call->state = this;
   call->ended = on_submitted_end;
@@ -144,17 +145,54 @@ void Client::State::process() {
   processing_ = false;
   watch_links();
   if (finished.empty()) return;
-  const void* const outer = std::exchange(completing_client, this);
-  bool gone = false;
-  gone_ = &gone;
-  lock.unlock();
-  complete(finished);
+  const std::exception_ptr thrown = run_completions(finished, lock);
+  if (lock.owns_lock()) {  // the client is still there
+    for (Link* const link : links()) link->write();
+    watch_links();
+  }
+  if (thrown) std::rethrow_exception(thrown);
+}
+
+Client::State::Completing::Completing(State& client)
+    : state(&client),
+      next(std::exchange(client.completing_, this)),
+      outer(std::exchange(completing_client, &client)) {}
+
+/// With the lock held, if the client is still there.
+Client::State::Completing::~Completing() {
   completing_client = outer;
-  if (gone) return;
-  lock.lock();
-  gone_ = nullptr;
-  for (Link* const link : links()) link->write();
-  watch_links();
+  if (state == nullptr) return;
+  Completing** place = &state->completing_;
+  while (*place != this) place = &(*place)->next;
+  *place = next;
+}
+
+/// Lets the lock go meanwhile, and for good when a completion destroys the client. Returns the
+/// first exception that one threw; the others run all the same.
+std::exception_ptr Client::State::run_completions(std::vector<std::unique_ptr<Submitted>>& finished,
+                                                  Lock& lock) {
+  const Completing completing(*this);
+  lock.unlock();
+  std::exception_ptr thrown;
+  for (auto& call : finished) {
+    try {
+      complete(*call);
+    } catch (...) {
+      if (!thrown) thrown = std::current_exception();
+    }
+    call.reset();  // what the completion owns may use the client as it goes
+  }
+  if (completing.state != nullptr) lock.lock();
+  return thrown;
+}
+
+void Client::State::complete(Submitted& call) {
+  if (*call.result) {
+    protocol::Answer& answer = **call.result;
+    call.completion(Reply(answer.payload.release(), std::move(answer.descriptors)));
+  } else {
+    call.completion(std::unexpected(std::move(call.result->error())));
+  }
 }
 
 /// Off a link that can write nothing more, so that another one takes them.
@@ -163,18 +201,6 @@ void Client::State::take_back_unsent() {
   for (auto& [number, call] : submitted_) {
     if (call->link != nullptr && !call->told && call->link->take_back(*call)) {
       ended_.push_back(number);
-    }
-  }
-}
-
-/// Runs the completions of `finished`, any of which may destroy the client.
-void Client::State::complete(std::vector<std::unique_ptr<Submitted>>& finished) {
-  for (auto& call : finished) {
-    if (*call->result) {
-      protocol::Answer& answer = **call->result;
-      call->completion(Reply(answer.payload.release(), std::move(answer.descriptors)));
-    } else {
-      call->completion(std::unexpected(std::move(call->result->error())));
     }
   }
 }
