@@ -96,7 +96,11 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
   call.idempotent = options.idempotent;
   call.one_way = one_way;
   call.deadline = now + options.deadline.value_or(options_.deadline);
-  Lock lock(mutex_);
+  Lock lock(mutex_, std::try_to_lock);
+  if (!lock) {
+    lock.lock();
+    now = os::now();
+  }
   while (true) {
     Link* link = link_.get();
     if (link == nullptr || link->is_over()) {
