@@ -107,6 +107,11 @@ struct Client::State {
                                            Nanoseconds waited);
   [[nodiscard]] std::vector<Link*> links();
 
+  // client_advance.cc
+  void advance_connection(Lock& lock, Moment now);
+  void advance_greeting(Moment now);
+  void connection_failed(const Failure& why, Moment now);
+
   // client_submit.cc
   [[nodiscard]] Result<void> begin(Submitted& call, Link& link);
   static void on_submitted_end(session::LinkCall& call);
@@ -114,9 +119,6 @@ struct Client::State {
   static void complete(Submitted& call);
   void watch_links();
   void ring();
-  void advance_connection(Moment now);
-  void advance_greeting(Moment now);
-  void connection_failed(const Failure& why, Moment now);
   void begin_submitted();
   void take_back_unsent();
   void expire_submitted(Moment now);
