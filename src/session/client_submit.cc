@@ -170,7 +170,7 @@ Client::State::Completing::~Completing() {
 /// first exception that one threw; the others run all the same.
 std::exception_ptr Client::State::run_completions(std::vector<std::unique_ptr<Submitted>>& finished,
                                                   Lock& lock) {
-  const Completing completing(*this);
+  Completing completing(*this);
   lock.unlock();
   std::exception_ptr thrown;
   for (auto& call : finished) {
@@ -257,8 +257,10 @@ std::vector<std::unique_ptr<Client::State::Submitted>> Client::State::conclude_e
     const auto found = submitted_.find(number);
     if (found == submitted_.end()) continue;
     Submitted& call = *found->second;
-    if (call.link != nullptr) release(*std::exchange(call.link, nullptr));
-    const bool again = !*call.result && !call.told &&
+    // Those that were not on a link have waited for one for as long as they may.
+    const bool was_begun = call.link != nullptr;
+    if (was_begun) release(*std::exchange(call.link, nullptr));
+    const bool again = !*call.result && !call.told && was_begun &&
                        may_retry(call.result->error(), call.idempotent) &&
                        os::now() < call.deadline;
     if (again) {
