@@ -38,8 +38,10 @@ void stats(const Service& service, Request& request) {
   request.reply(text);
 }
 
-/// Only who could kill the server anyway may take its place: its own user, and root.
+/// Only who could kill the server anyway may take its place: its own user, and root. Who cannot be
+/// given listener and lock is no successor.
 void take_over(Service& service, Request& request) {
+  if (request.one_way() || request.abandoned()) return;
   const auto uid = request.peer().uid();
   const bool trusted = uid && (*uid == 0 || *uid == os::own_uid()) && !request.peer().inherited();
   if (!service.options.take_over || !trusted) {
@@ -51,7 +53,11 @@ void take_over(Service& service, Request& request) {
     request.fail(handed.error().detail());
     return;
   }
-  if (request.reply({}, *handed)) service.stop();
+  if (request.reply({}, *handed)) {
+    service.stop();
+  } else {
+    service.keep_what_was_handed();
+  }
 }
 
 }  // namespace

@@ -36,6 +36,8 @@ Service::Service(Address where, const ServerOptions& how, std::optional<path::Cl
 
 Service::~Service() {
   loops_.clear();
+  // What a successor has is not ours to remove, also when we end before our own drain.
+  if (handed_over_) claim_->abandon();
   claim_.reset();
   pool->drop();
 }
@@ -157,6 +159,11 @@ Result<std::vector<Descriptor>> Service::hand_over() {
   auto handed = claim_->hand_over();
   if (handed) handed_over_ = true;
   return handed;
+}
+
+void Service::keep_what_was_handed() {
+  const std::lock_guard lock(mutex_);
+  handed_over_ = false;
 }
 
 void Service::stop() { stop_bell_.ring(); }

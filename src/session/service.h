@@ -70,8 +70,10 @@ class Service {
   [[nodiscard]] os::Sys<Descriptor> accept() { return claim_->accept(); }
   /// A loop no longer watches the listener; the last one closes it.
   void stopped_listening();
-  /// Gives listener and lock to a successor, and drains.
+  /// Listener and lock for a successor; from now on the path is its own, and `stop` is due.
   [[nodiscard]] Result<std::vector<Descriptor>> hand_over();
+  /// The successor did not get them: everything stays ours.
+  void keep_what_was_handed();
 
   // The drain.
   void stop();
