@@ -5,6 +5,7 @@
 
 #include "base/fail.h"
 #include "bytes/stream_state.h"
+#include "os/clock.h"
 #include "os/poller.h"
 #include "path/access.h"
 #include "path/claim.h"
@@ -94,7 +95,12 @@ Result<Stream> Listener::State::accept(path::Claim& from, Moment deadline) {
     auto socket = from.accept();
     if (socket) {
       Peer peer = path::peer_of(socket->get(), false);
-      if (!path::admits(allow, peer)) continue;
+      if (!path::admits(allow, peer)) {
+        // Who is refused again and again does not keep us beyond the deadline.
+        if (os::now() >= deadline)
+          return fail(Cause::deadline, "nobody admitted connected in time");
+        continue;
+      }
       return Stream(std::make_unique<Stream::State>(std::move(*socket), std::move(peer)));
     }
     const int error = socket.error().code;

@@ -50,6 +50,17 @@ TEST_F(ListenerAtAPath, AcceptEndsAtItsDeadline) {
   EXPECT_EQ(listener.accept(0ms).error().cause(), Cause::deadline);
 }
 
+TEST_F(ListenerAtAPath, AcceptEndsAtItsDeadlineThoughOthersAreRefusedAllTheTime) {
+  Listener listener = listen({.allow = {.uids = {::geteuid() + 1}}});
+  std::atomic<bool> ended = false;
+  std::thread crowd([&] {
+    while (!ended) (void)Stream::connect(path_, 1ms);
+  });
+  EXPECT_EQ(listener.accept(20ms).error().cause(), Cause::deadline);
+  ended = true;
+  crowd.join();
+}
+
 TEST_F(ListenerAtAPath, TakesAClientThatHasGone) {
   Listener listener = listen();
   Stream::connect(path_)->close();
