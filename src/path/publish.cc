@@ -159,7 +159,13 @@ class Publisher {
     auto ready = os::set_mode(socket.get(), 0600);
     if (ready) ready = os::set_blocking(socket.get(), false);
     if (!ready) return system("made", ready.error().code);
-    if (const auto bound = os::bind(socket.get(), temporary_address(place_)); !bound) {
+    auto bound = os::bind(socket.get(), temporary_address(place_));
+    if (!bound && bound.error().code == ENOENT) {
+      if (const auto text = temporary_address_by_text(place_)) {
+        bound = os::bind(socket.get(), *text);
+      }
+    }
+    if (!bound) {
       if (bound.error().code == EADDRINUSE) return std::nullopt;
       return system("created", bound.error().code);
     }

@@ -1,5 +1,7 @@
 #include "path/socket_name.h"
 
+#include <fcntl.h>
+
 #include <cstdint>
 #include <cstdio>
 
@@ -37,10 +39,14 @@ std::string temporary_name(const Place& place) {
 }
 
 os::SocketAddress temporary_address(const Place& place) {
-  const std::string name = temporary_name(place);
-  const std::string direct = place.directory_text + "/" + name;
-  const bool fits = direct.size() <= limits::sun_path_bytes_max;
-  return os::SocketAddress::of_path(fits ? direct : through(place.directory) + "/" + name);
+  return os::SocketAddress::of_path(through(place.directory) + "/" + temporary_name(place));
+}
+
+std::optional<os::SocketAddress> temporary_address_by_text(const Place& place) {
+  if (os::status_at(AT_FDCWD, through(place.directory))) return std::nullopt;
+  const std::string text = place.directory_text + "/" + temporary_name(place);
+  if (text.size() > limits::sun_path_bytes_max) return std::nullopt;
+  return os::SocketAddress::of_path(text);
 }
 
 os::Sys<Target> target(const std::string& path, int directory, const std::string& name) {

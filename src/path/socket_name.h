@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "os/socket.h"
@@ -13,8 +14,12 @@ namespace tincan::path {
 /// who has the lock uses it, so it is always the same, and what a crash left there is found.
 [[nodiscard]] std::string temporary_name(const Place& place);
 
-/// For bind(2) to the temporary name. Lives as long as `place`.
+/// For bind(2) to the temporary name, in the directory that was checked, wherever its path leads by
+/// now. Lives as long as `place`.
 [[nodiscard]] os::SocketAddress temporary_address(const Place& place);
+/// The same by the directory's path, for a process without /proc; none when there is /proc, or the
+/// path is too long.
+[[nodiscard]] std::optional<os::SocketAddress> temporary_address_by_text(const Place& place);
 
 /// For connect(2); lives as long as `file`, which a long path needs.
 struct Target {

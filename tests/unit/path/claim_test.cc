@@ -13,6 +13,7 @@
 #include "path/connect.h"
 #include "path/lock.h"
 #include "support/address.h"
+#include "support/seam.h"
 #include "support/temporary_directory.h"
 #include "support/user.h"
 
@@ -72,6 +73,44 @@ TEST_F(ClaimOfAPath, IsReachedAndLeavesOnlyItsLock) {
   }
   EXPECT_EQ(listing(directory_.path()), (std::vector<std::string>{".x.sock.lock"}));
 }
+
+#ifdef TINCAN_SEAM
+
+/// Lets the path of a directory lead to another one just before a socket is bound.
+class MovesTheDirectory : public os::Seam {
+ public:
+  MovesTheDirectory(std::string from, std::string to)
+      : from_(std::move(from)), to_(std::move(to)) {}
+  int before(os::Call call, std::size_t*) override {
+    if (call == os::Call::bind && !std::exchange(moved_, true)) {
+      std::filesystem::rename(from_, to_);
+      std::filesystem::create_directory(from_);
+    }
+    return 0;
+  }
+
+ private:
+  std::string from_;
+  std::string to_;
+  bool moved_ = false;
+};
+
+TEST_F(ClaimOfAPath, IsMadeInTheDirectoryThatWasChecked) {  // P9
+  const std::string checked = directory_ / "run";
+  const std::string elsewhere = directory_ / "moved";
+  std::filesystem::create_directory(checked);
+  MovesTheDirectory moves(checked, elsewhere);
+  {
+    const test::Installed installed(moves);
+    const auto claimed = Claim::make(at(checked + "/x.sock"), {});
+    ASSERT_TRUE(claimed) << claimed.error().explain();
+    EXPECT_EQ(listing(elsewhere), (std::vector<std::string>{".x.sock.lock", "x.sock"}));
+    EXPECT_EQ(listing(checked), std::vector<std::string>());
+  }
+  EXPECT_EQ(listing(elsewhere), (std::vector<std::string>{".x.sock.lock"}));
+}
+
+#endif
 
 TEST_F(ClaimOfAPath, IsNotTakenFromALivingOne) {
   const auto first = claim();
