@@ -30,7 +30,11 @@ struct Settings {
   std::uint32_t descriptors_max = 0;
   std::uint32_t descriptors_held_max = limits::descriptors_held_max;
   std::uint64_t incoming_bytes_max = limits::incoming_bytes_max;
+  /// While the peer's requests hold no more than this here, Events::may_hold is not asked.
+  std::uint64_t incoming_bytes_free = UINT64_MAX;
   std::uint64_t outgoing_bytes_pause = limits::outgoing_bytes_pause;
+  /// After so many frames `receive` stops, so that nobody else waits long.
+  std::uint32_t frames_per_receive = UINT32_MAX;
   std::int64_t clock_offset_nanoseconds = 0;  ///< CLOCK_REALTIME - CLOCK_MONOTONIC, here and now.
   /// A number that no other session is likely to have: a HELLO that brings it back is our own, sent
   /// by somebody who sends everything back. 0: not sent, and not looked for.
@@ -51,6 +55,9 @@ class Events {
   virtual void on_call(IncomingCall&& call) = 0;
   /// A whole call came after its deadline; it was answered so, and not handed over.
   virtual void on_expired() {}
+  /// Whether the peer's requests may hold so many bytes here in all. False: there is no room for
+  /// the next one now, and it is refused as `exhausted`.
+  virtual bool may_hold(std::uint64_t /*bytes*/) { return true; }
   /// The caller of the incoming call tagged with `tag` has given it up. It still wants an answer.
   virtual void on_cancel(void* tag) = 0;
   /// `call` has ended, and is the caller's again. For a one-way call: its last byte was written.
@@ -77,7 +84,8 @@ class Session {
     if (!descriptors.empty()) arrived_.push_back(std::move(descriptors));
   }
   /// Takes whole frames off the front of `bytes` and returns how many bytes that was; the rest is
-  /// to be offered again, with more behind it. Stops early while `wants_input` is false.
+  /// to be offered again, with more behind it. Stops early while `wants_input` is false, and after
+  /// Settings::frames_per_receive.
   /// Errors: the connection is over: what the peer did wrong (`breach`, `not_tincan`), or why it
   /// sent us away (`refused`, `exhausted`, …). Call `end` and close.
   [[nodiscard]] std::expected<std::size_t, Failure> receive(std::span<const std::byte> bytes);
@@ -87,6 +95,10 @@ class Session {
            held_one_ways_ <= settings_.calls_in_flight_max &&
            unsent_bytes() <= settings_.outgoing_bytes_pause;
   }
+  /// True when `receive` left bytes that it could go on with, as soon as it wants input.
+  [[nodiscard]] bool stopped_early() const { return stopped_early_; }
+  /// Bytes of the peer's requests that are being received, or delivered and not released.
+  [[nodiscard]] std::uint64_t incoming_bytes() const { return partials_bytes_ + held_bytes_; }
   /// True when the failure of `receive` was the peer's word, and not ours about the peer.
   [[nodiscard]] bool peer_said_goodbye() const { return peer_said_goodbye_; }
   /// True until the peer's HELLO has come.
@@ -207,8 +219,14 @@ class Session {
   Verdict take_method(const wire::Prologue& prologue, std::string_view& method);
   /// Whether a call has a place here that will be so long and came with so many descriptors.
   [[nodiscard]] bool has_room_for(std::uint64_t promised_bytes, std::size_t descriptors) const;
-  /// Why it has none.
-  [[nodiscard]] std::string lack_of_room(std::uint64_t promised_bytes) const;
+  /// Whether what is shared with other connections has room for so many more bytes.
+  [[nodiscard]] bool may_hold(std::uint64_t more_bytes) {
+    const std::uint64_t bytes = incoming_bytes() + more_bytes;
+    return bytes <= settings_.incoming_bytes_free || events_.may_hold(bytes);
+  }
+  /// Why there is none.
+  [[nodiscard]] std::string lack_of_room(std::uint64_t promised_bytes,
+                                         std::size_t descriptors) const;
   Verdict begin_partial(IncomingCall&& call, std::uint64_t promised_bytes,
                         std::span<const std::byte> payload);
   Verdict add_to_partial(Partials::iterator at, std::span<const std::byte> payload, bool more);
@@ -253,6 +271,7 @@ class Session {
   bool peer_drains_ = false;
   bool ended_ = false;
   bool peer_said_goodbye_ = false;
+  bool stopped_early_ = false;
   std::uint8_t preamble_bytes_ = 0;
 
   // Outgoing.

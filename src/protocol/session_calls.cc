@@ -83,8 +83,9 @@ Session::Verdict Session::take_first_fragment(const wire::Frame& frame) {
 
 Session::Verdict Session::take_whole(IncomingCall&& call, std::span<const std::byte> payload) {
   if (payload.size() > settings_.payload_bytes_max) return breach("a payload over the agreed size");
-  if (!has_room_for(0, call.descriptors.size())) {
-    fail(call.id, {.reason = wire::Reason::exhausted, .text = lack_of_room(0)});
+  if (!has_room_for(0, call.descriptors.size()) || !may_hold(payload.size())) {
+    fail(call.id,
+         {.reason = wire::Reason::exhausted, .text = lack_of_room(0, call.descriptors.size())});
     return {};
   }
   call.payload.append(pool_, payload);
@@ -99,13 +100,16 @@ bool Session::has_room_for(std::uint64_t promised_bytes, std::size_t descriptors
   return descriptors == 0 || descriptors + held_descriptors_ <= settings_.descriptors_held_max;
 }
 
-std::string Session::lack_of_room(std::uint64_t promised_bytes) const {
+std::string Session::lack_of_room(std::uint64_t promised_bytes, std::size_t descriptors) const {
   if (!has_room_for(promised_bytes, 0)) {
     return "over " + std::to_string(settings_.incoming_bytes_max) +
            " bytes on their way at once on this connection";
   }
-  return "over " + std::to_string(settings_.descriptors_held_max) +
-         " descriptors held at once for this connection";
+  if (!has_room_for(0, descriptors)) {
+    return "over " + std::to_string(settings_.descriptors_held_max) +
+           " descriptors held at once for this connection";
+  }
+  return "the bytes of requests that the server holds at once, for one user or in all, are used up";
 }
 
 Session::Verdict Session::begin_partial(IncomingCall&& call, std::uint64_t promised_bytes,
@@ -122,9 +126,10 @@ Session::Verdict Session::begin_partial(IncomingCall&& call, std::uint64_t promi
   partial.method = call.method;
   partial.call = std::move(call);
   partial.promised_bytes = promised_bytes;
-  if (!has_room_for(promised_bytes, partial.call.descriptors.size())) {
+  const std::size_t descriptors = partial.call.descriptors.size();
+  if (!has_room_for(promised_bytes, descriptors) || !may_hold(promised_bytes)) {
     partial.refusal = wire::Reason::exhausted;
-    partial.refusal_text = lack_of_room(promised_bytes);
+    partial.refusal_text = lack_of_room(promised_bytes, descriptors);
     partial.call.descriptors.clear();
   } else {
     partials_bytes_ += promised_bytes;

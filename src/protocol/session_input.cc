@@ -39,7 +39,11 @@ std::expected<std::size_t, Failure> Session::receive(std::span<const std::byte> 
   if (preamble_bytes_ < wire::preamble.size()) {
     if (auto verdict = take_preamble(bytes); !verdict) return std::unexpected(verdict.error());
   }
-  while (bytes.size() >= sizeof(wire::FrameHeader) && wants_input() && !ended_) {
+  stopped_early_ = false;
+  for (std::uint32_t left = settings_.frames_per_receive;
+       bytes.size() >= sizeof(wire::FrameHeader) && !ended_; --left) {
+    stopped_early_ = left == 0 || !wants_input();
+    if (stopped_early_) break;
     const wire::Parsed parsed = wire::parse_frame(bytes);
     if (parsed.state == wire::Parsed::State::breach) return breach(parsed.breach);
     if (parsed.state == wire::Parsed::State::incomplete) break;
@@ -48,7 +52,7 @@ std::expected<std::size_t, Failure> Session::receive(std::span<const std::byte> 
   }
   // Descriptors come with the first byte of their frame, so at most one frame can still lack its
   // other bytes while its descriptors are here.
-  if (arrived_.size() > 1 && wants_input()) return breach("descriptors that no frame announced");
+  if (arrived_.size() > 1 && !stopped_early_) return breach("descriptors that no frame announced");
   return offered - bytes.size();
 }
 
