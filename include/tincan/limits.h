@@ -46,13 +46,32 @@ inline constexpr std::uint64_t incoming_bytes_max = 2 * payload_bytes_max;
 /// Descriptors that came with requests which are being received or held by handlers. Chosen: two
 /// messages' worth, half of the soft limit of 1,024 that most processes have in all.
 inline constexpr std::uint32_t descriptors_held_max = 2 * message_descriptors_max;
-/// Bytes of replies that the peer has not read. Above it the connection is closed.
+/// Bytes of replies that the peer has not read. While there are more, further answers to it are
+/// lost, and each of their callers is told so instead. Room for two of the largest, and so is the
+/// most that is kept: this and one payload. Chosen, not tuned.
 inline constexpr std::uint64_t outgoing_bytes_max = 2 * payload_bytes_max;
 /// Unread reply bytes at which we stop reading the peer's calls. Chosen: several socket buffers.
 inline constexpr std::uint64_t outgoing_bytes_pause = 1024 * 1024;
 
+/// Frames taken from one connection before the others have their turn. Chosen, not tuned: 64 small
+/// calls keep a loop for some 30 µs (docs/performance.md), and their answers still leave in one
+/// write.
+inline constexpr std::uint32_t frames_per_turn_max = 64;
+
 // Per server.
 
+/// Bytes of requests being received or held by handlers, over all connections. Chosen, not tuned:
+/// 16 of the largest payloads, which a machine that runs a server has. Calls beyond it are refused
+/// as `exhausted`. Those of `request_bytes_free` a connection are not counted.
+inline constexpr std::uint64_t request_bytes_max = 16 * payload_bytes_max;
+/// The same for the connections of one uid. Chosen: a quarter, so one user cannot take all of it.
+inline constexpr std::uint64_t request_bytes_per_uid_max = request_bytes_max / 4;
+/// Bytes of requests that a connection has for nothing: small calls touch no count that loops
+/// share. Chosen: one fragment, so that any call in one frame is free on an idle connection.
+inline constexpr std::uint64_t request_bytes_free = fragment_bytes_max;
+/// What is above that is counted in steps of this, so that the shared counts are touched seldom.
+/// Chosen: 16 fragments.
+inline constexpr std::uint64_t request_bytes_step = 1024 * 1024;
 /// Connections in all. Chosen; the descriptor limit of the process may be lower and is obeyed.
 inline constexpr std::uint32_t connections_max = 16384;
 /// Connections of one uid. Chosen: a quarter, so one user cannot take every place.

@@ -57,6 +57,8 @@ struct ServerOptions {
   std::uint32_t calls_in_flight_max = limits::calls_in_flight_max;  ///< Unanswered, a connection.
   std::uint64_t incoming_bytes_max = limits::incoming_bytes_max;  ///< Requests held, a connection.
   std::uint64_t outgoing_bytes_max = limits::outgoing_bytes_max;  ///< Replies unread, a connection.
+  std::uint64_t request_bytes_max = limits::request_bytes_max;    ///< Requests held, in all.
+  std::uint64_t request_bytes_per_uid_max = limits::request_bytes_per_uid_max;  ///< Of one uid.
   /// Descriptors accepted with one request, 0 … limits::message_descriptors_max. 0: not accepted.
   std::uint32_t descriptors_max = 0;
   /// Descriptors of requests not finished yet, a connection; beyond it calls are `exhausted`.
@@ -67,7 +69,8 @@ struct ServerOptions {
   std::chrono::milliseconds drain_deadline = limits::drain_deadline;          ///< stop() → end.
   std::chrono::milliseconds slow_handler = limits::slow_handler;              ///< Named in the log.
   /// Receives one line for what an operator should know: refusals, breaches, slow handlers, lack of
-  /// descriptors. Called on the loop; must not block. Empty: nothing is said.
+  /// descriptors. Called on the loop; must not block; what it throws is dropped. Empty: nothing
+  /// is said.
   std::function<void(std::string_view)> log = {};
 };
 

@@ -50,8 +50,10 @@ class Request {
   /// Answers with `payload`, copied. On the request's loop the bytes leave when the loop has run
   /// the handlers of this turn; from another thread the loop is woken. Never blocks.
   /// Errors: `answered` (a second answer does nothing) · `too_large` (the caller gets a declared
-  /// error instead) · `unsupported` (descriptors the caller does not accept: likewise). An answer
-  /// that cannot be delivered any more is no error; it is counted (`Server::Counts`).
+  /// error instead; also when it leaves more than ServerOptions::outgoing_bytes_max unread) ·
+  /// `unsupported` (descriptors the caller does not accept: likewise) · `forked`. An answer that
+  /// cannot be delivered any more is no error; it is counted (`Server::Counts`).
+  /// Throws std::bad_alloc when there is no memory for the copy; the request can still be answered.
   Result<void> reply(std::span<const std::byte> payload,
                      std::span<const Descriptor> descriptors = {});
   Result<void> reply(std::string_view text = {}) { return reply(bytes_of(text)); }
@@ -110,7 +112,8 @@ class Server {
 
   /// Serves until `stop()`. Each thread that calls it runs a loop of its own; a connection stays on
   /// one loop, and loops share the connections evenly.
-  /// Errors: `exhausted` or `system` when a loop cannot be set up.
+  /// Errors: `exhausted` or `system` when a loop cannot be set up · `forked` in a child, also in
+  /// one that a handler has forked and returned in.
   [[nodiscard]] Result<void> run();
   /// Starts the drain: the path is given free, no new connection or call is taken, calls under way
   /// have until ServerOptions::drain_deadline to be answered, then `run()` returns in every thread.

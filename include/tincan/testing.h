@@ -10,7 +10,9 @@
 namespace tincan::testing {
 
 /// A server and a client connected to it. While the client waits, it runs the server's handlers on
-/// the calling thread, so a test needs no thread and no sleep.
+/// the calling thread, so a test needs no thread and no sleep. A handler that calls its own server
+/// through the client waits for itself, as it would in a thread of its own: that call ends at its
+/// deadline.
 ///
 ///     auto pair = tincan::testing::pair();
 ///     pair.server.on("greet", …);

@@ -29,7 +29,7 @@ void Connection::handle(std::uint32_t events) {
   if ((events & ~std::uint32_t{EPOLLOUT}) != 0) readable_ = true;
   if ((events & ~std::uint32_t{EPOLLOUT | EPOLLIN}) != 0) read_on_ = true;
   if ((events & (EPOLLHUP | EPOLLERR)) != 0) peer_gone_ = true;
-  if (readable_) read();
+  if (readable_ || session_.stopped_early()) read();
   if (!closed_) flush();
 }
 
@@ -43,10 +43,20 @@ void Connection::return_room() {
 }
 
 void Connection::read() {
-  if (input_ended_ || !session_.wants_input()) {
+  if (input_ended_) {
     if (peer_gone_) close();
     return;
   }
+  if (!session_.wants_input()) {
+    // What it sent before it went is read when there is room for it again. Nobody waits any more
+    // for the answers that keep it waiting.
+    if (!peer_gone_) return;
+    for (RequestState* request = requests_; request != nullptr; request = request->next) {
+      if (!request->one_way) abandon(*request);
+    }
+    return;
+  }
+  if (session_.stopped_early()) return take_unread();
   const std::size_t kept = unread_.size();
   const std::span<std::byte> buffer = loop_.input_buffer();
   if (kept > 0) std::ranges::copy(unread_, buffer.begin());
@@ -71,12 +81,8 @@ void Connection::read() {
 
 /// Decodes `bytes`, which begin with what was unread, and keeps what is left.
 void Connection::take(std::span<const std::byte> bytes) {
-  borrow_room();
-  receiving_ = true;
-  const auto consumed = session_.receive(bytes);
-  receiving_ = false;
-  if (closed_) return;
-  if (!consumed) return breach(consumed.error());
+  const auto consumed = receive(bytes);
+  if (!consumed) return;
   const auto rest = bytes.subspan(*consumed);
   if (rest.empty()) {
     if (unread_.capacity() > 0) unread_ = {};
@@ -85,13 +91,31 @@ void Connection::take(std::span<const std::byte> bytes) {
   }
 }
 
-/// Goes on with what was received while the peer had too much with us already. True when some of
-/// it could be taken.
-bool Connection::resume() {
-  if (closed_ || unread_.empty() || !session_.wants_input()) return false;
-  const std::vector<std::byte> bytes = std::exchange(unread_, {});
-  take(bytes);
-  return unread_.size() < bytes.size();
+/// Goes on with what was received and was more than a turn's share, or than the peer may have with
+/// us at once.
+void Connection::take_unread() {
+  const auto consumed = receive(std::span(unread_).subspan(unread_begin_));
+  if (!consumed) return;
+  unread_begin_ += *consumed;
+  if (session_.stopped_early()) return;
+  const auto rest = std::span(unread_).subspan(unread_begin_);
+  unread_ = std::vector<std::byte>(rest.begin(), rest.end());
+  unread_begin_ = 0;
+}
+
+/// How many of `bytes` were taken; none: it is closed.
+std::optional<std::size_t> Connection::receive(std::span<const std::byte> bytes) {
+  borrow_room();
+  receiving_ = true;
+  const auto consumed = session_.receive(bytes);
+  receiving_ = false;
+  if (closed_) return std::nullopt;
+  if (!consumed) {
+    breach(consumed.error());
+    return std::nullopt;
+  }
+  if (charged_bytes_ > 0) settle_charge();
+  return *consumed;
 }
 
 void Connection::end_of_input() {
@@ -116,7 +140,7 @@ std::string Connection::name() const {
 }
 
 void Connection::write() {
-  while (session_.has_output() && !closed_ && !cannot_write_ && !writes_later) {
+  while (session_.has_output() && !closed_ && !cannot_write_ && !writes_later.is_queued()) {
     const auto chunk = session_.output();
     const auto written = channel_.write(chunk.bytes, chunk.descriptors);
     if (written) {
@@ -128,23 +152,26 @@ void Connection::write() {
     // Calls that it sent before it went are still to be read; reading ends in its end.
     cannot_write_ = true;
   }
+  if (cannot_write_) drop_output();
+}
+
+/// Nobody will read it, and unread answers would keep us from reading what the peer sent before.
+void Connection::drop_output() {
+  while (session_.has_output()) session_.written(session_.output().bytes.size());
 }
 
 void Connection::flush() {
-  do write();
-  while (resume());
-  if (!closed_ && session_.unsent_bytes() > loop_.service().options.outgoing_bytes_max) {
-    close();  // It reads nothing, so there is no use in telling it.
-    loop_.log_about_peer("closed a connection of " + name() + ", which leaves its answers unread");
-  }
+  write();
   close_if_finished();
   if (closed_) return;
   return_room();
   const bool wants_input = !input_ended_ && session_.wants_input();
-  if (readable_ && wants_input) loop_.read_later(*this);
+  if (wants_input && (readable_ || session_.stopped_early())) loop_.read_later(*this);
   std::uint32_t wanted = 0;
   if (wants_input) wanted |= input_events;
-  if (!cannot_write_ && !writes_later && session_.unsent_bytes() > 0) wanted |= EPOLLOUT;
+  if (!cannot_write_ && !writes_later.is_queued() && session_.unsent_bytes() > 0) {
+    wanted |= EPOLLOUT;
+  }
   loop_.watch(*this, wanted);
 }
 
@@ -155,31 +182,32 @@ void Connection::close_if_finished() {
 }
 
 void Connection::drain() {
-  if (!is_greeted()) return close();
+  // Who has not greeted us is told too: its first calls may be on their way.
   draining_ = true;
   session_.drain();
   flush();
 }
 
-void Connection::close(wire::Reason reason, std::string_view text) {
+void Connection::close(wire::Reason reason, std::string_view text) noexcept {
   if (closed_) return;
-  session_.say_goodbye({.reason = reason, .text = text});
-  const auto chunk = session_.output();
-  if (!cannot_write_) [[maybe_unused]]
-    const auto last = channel_.write(chunk.bytes, {});
+  try {
+    session_.say_goodbye({.reason = reason, .text = text});
+    write();
+  } catch (const std::exception&) {
+    // Without memory for a goodbye there is none.
+  }
   close();
 }
 
-void Connection::close() {
+void Connection::close() noexcept {
   if (closed_) return;
   closed_ = true;
   session_.end(Failure(Cause::closed));
+  keep_charge_of_requests();
   for (RequestState* request = requests_; request != nullptr;) {
     RequestState* const next = request->next;
     request->connection = nullptr;
-    if (!request->delivered && !request->abandoned.exchange(true)) {
-      LoopCounts::bump(loop_.counts.cancelled);
-    }
+    abandon(*request);
     request->previous = request->next = nullptr;
     request = next;
   }
@@ -187,10 +215,17 @@ void Connection::close() {
   loop_.bury(*this);
 }
 
-void Connection::on_hello() {
-  loop_.greeted(*this);
-  if (draining_) session_.drain();
+void Connection::abandon(RequestState& request) {
+  if (request.delivered || request.abandoned.exchange(true)) return;
+  LoopCounts::bump(loop_.counts.cancelled);
 }
+
+void Connection::leave_to_parent() {
+  closed_ = true;
+  session_.end(Failure(Cause::forked));
+}
+
+void Connection::on_hello() { loop_.greeted(*this); }
 
 void Connection::on_call(protocol::IncomingCall&& call) {
   Service& service = loop_.service();
@@ -202,16 +237,18 @@ void Connection::on_call(protocol::IncomingCall&& call) {
     session_.release(payload_bytes, call.one_way, descriptors_held);
   };
   if (entry == nullptr) {
-    return turn_away(wire::Reason::no_method, service.no_method(call.method));
+    // Nobody gets the words for a one-way call, so they are not made.
+    return turn_away(wire::Reason::no_method,
+                     call.one_way ? std::string() : service.no_method(call.method));
   }
   if (!path::admits(entry->allow, peer_)) {
     LoopCounts::bump(loop_.counts.refused);
-    return turn_away(wire::Reason::refused,
-                     std::string(call.method) + ": " + path::refusal(peer_, entry->rules));
+    return turn_away(wire::Reason::refused, call.one_way ? std::string()
+                                                         : std::string(call.method) + ": " +
+                                                               path::refusal(peer_, entry->rules));
   }
-  RequestState* const request = loop_.new_request();
+  RequestState* const request = loop_.new_request(call.method);
   request->id = call.id;
-  request->method = call.method;
   request->entry = entry;
   request->payload = std::move(call.payload);
   request->descriptors = std::move(call.descriptors);
@@ -244,20 +281,47 @@ void Connection::count_delivery(Delivery delivery, bool is_error) {
   LoopCounts::bump(is_error || delivery != Delivery::queued ? counts.errors : counts.replies);
 }
 
-void Connection::reply(RequestState& request, std::span<const std::byte> payload,
-                       std::vector<Descriptor>&& descriptors) {
-  borrow_room();
-  count_delivery(session_.reply(request.id, payload, std::move(descriptors)), false);
-  if (!receiving_) loop_.flush_later(*this);
+bool Connection::put_reply(RequestState& request, std::span<const std::byte> payload,
+                           std::vector<Descriptor>&& descriptors) {
+  const std::uint64_t unread = session_.unsent_bytes();
+  const std::uint64_t most = loop_.service().options.outgoing_bytes_max;
+  if (unread <= most) {
+    count_delivery(session_.reply(request.id, payload, std::move(descriptors)), false);
+    return true;
+  }
+  const std::string text = "the caller leaves " + std::to_string(unread) +
+                           " bytes of answers unread, over the " + std::to_string(most) +
+                           " that the server keeps for one connection";
+  count_delivery(session_.fail(request.id, {.reason = wire::Reason::reply_lost, .text = text}),
+                 true);
+  loop_.log_about_peer("an answer was lost: " + name() + " leaves too many unread");
+  return false;
 }
 
-void Connection::fail(RequestState& request, const wire::Error& error) {
-  borrow_room();
-  count_delivery(session_.fail(request.id, error), true);
-  if (!receiving_) loop_.flush_later(*this);
+bool Connection::reply(RequestState& request, std::span<const std::byte> payload,
+                       std::vector<Descriptor>&& descriptors) noexcept {
+  bool put = true;
+  try {
+    borrow_room();
+    put = put_reply(request, payload, std::move(descriptors));
+  } catch (const std::exception&) {
+    close();
+  }
+  if (!receiving_ && !closed_) loop_.flush_later(*this);
+  return put;
 }
 
-void Connection::answer(RequestState& request, RequestState::Answer& answer) {
+void Connection::fail(RequestState& request, const wire::Error& error) noexcept {
+  try {
+    borrow_room();
+    count_delivery(session_.fail(request.id, error), true);
+  } catch (const std::exception&) {
+    close();
+  }
+  if (!receiving_ && !closed_) loop_.flush_later(*this);
+}
+
+void Connection::answer(RequestState& request, RequestState::Answer& answer) noexcept {
   if (answer.is_error) {
     fail(request, {.reason = answer.reason, .code = answer.code, .text = answer.text});
   } else {
@@ -270,8 +334,61 @@ void Connection::forget(RequestState& request) {
   if (request.next != nullptr) request.next->previous = request.previous;
   request.previous = request.next = nullptr;
   session_.release(request.payload.bytes().size(), request.one_way, request.descriptors_held);
+  if (charged_bytes_ > 0) settle_charge();
   // It may be read from again.
   if (!receiving_ && (watched & EPOLLIN) == 0) loop_.flush_later(*this);
+}
+
+// The server's budget for the bytes of requests: docs/decisions/0015-bytes-of-requests.md.
+
+namespace {
+
+std::uint64_t over_the_free_bytes(std::uint64_t bytes) {
+  return bytes - std::min<std::uint64_t>(bytes, limits::request_bytes_free);
+}
+
+std::uint64_t in_steps(std::uint64_t bytes) {
+  const std::uint64_t steps =
+      bytes / limits::request_bytes_step + (bytes % limits::request_bytes_step != 0);
+  return steps * limits::request_bytes_step;
+}
+
+}  // namespace
+
+bool Connection::may_hold(std::uint64_t bytes) {
+  const std::uint64_t needed = over_the_free_bytes(bytes);
+  if (needed <= charged_bytes_) return true;
+  Quota& quota = loop_.service().quota;
+  for (const std::uint64_t charge : {in_steps(needed), needed}) {
+    const std::uint64_t more = charge - charged_bytes_;
+    if (!quota.charge(*account, more)) continue;
+    charged_bytes_ += more;
+    return true;
+  }
+  LoopCounts::bump(loop_.counts.refused);
+  return false;
+}
+
+/// Gives back what is no longer needed, except for a step that is likely to be needed again.
+void Connection::settle_charge() {
+  const std::uint64_t needed = in_steps(over_the_free_bytes(session_.incoming_bytes()));
+  if (needed >= charged_bytes_) return;
+  if (needed > 0 && charged_bytes_ - needed <= limits::request_bytes_step) return;
+  loop_.service().quota.discharge(*account, charged_bytes_ - needed);
+  charged_bytes_ = needed;
+}
+
+/// Requests that handlers hold outlive the connection, and so does what they are charged.
+void Connection::keep_charge_of_requests() {
+  if (account == nullptr) return;
+  Quota& quota = loop_.service().quota;
+  for (RequestState* request = requests_; request != nullptr; request = request->next) {
+    const std::size_t bytes = request->payload.bytes().size();
+    if (bytes == 0) continue;
+    quota.charge_orphan(*account, bytes);
+    request->account = account;
+  }
+  quota.discharge(*account, std::exchange(charged_bytes_, 0));
 }
 
 }  // namespace tincan::session

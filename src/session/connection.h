@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -9,6 +10,8 @@
 
 #include "os/poller.h"
 #include "protocol/session.h"
+#include "session/connection_queue.h"
+#include "session/quota.h"
 #include "session/request_state.h"
 #include "transport/socket_channel.h"
 
@@ -37,35 +40,42 @@ class Connection final : private protocol::Events {
   void handle(std::uint32_t events);
   /// Writes what is to be written, without waiting, and asks to be told when there is room again.
   void flush();
-  /// Puts the answer of `request` on the stream; `flush` is due.
-  void answer(RequestState& request, RequestState::Answer& answer);
-  void reply(RequestState& request, std::span<const std::byte> payload,
-             std::vector<Descriptor>&& descriptors);
-  void fail(RequestState& request, const wire::Error& error);
+  /// Puts the answer of `request` on the stream; `flush` is due. Without memory for it the
+  /// connection closes, for half of it may be there.
+  void answer(RequestState& request, RequestState::Answer& answer) noexcept;
+  /// False: too much is unread already, and the caller is told so instead.
+  bool reply(RequestState& request, std::span<const std::byte> payload,
+             std::vector<Descriptor>&& descriptors) noexcept;
+  void fail(RequestState& request, const wire::Error& error) noexcept;
   /// The loop has taken `request` back: its bytes no longer count as held.
   void forget(RequestState& request);
   /// Takes no more calls; `is_finished` once those taken are answered.
   void drain();
   /// Says why, if the peer listens, and closes.
-  void close(wire::Reason reason, std::string_view text);
-  void close();
+  void close(wire::Reason reason, std::string_view text) noexcept;
+  void close() noexcept;
+  /// In a child that a handler has forked, and returned in: nothing more happens here.
+  void leave_to_parent();
 
   [[nodiscard]] bool is_closed() const { return closed_; }
   [[nodiscard]] bool is_greeted() const { return !session_.expects_hello(); }
   [[nodiscard]] int fd() const { return channel_.fd(); }
   [[nodiscard]] const Peer& peer() const { return peer_; }
+  /// For the log.
+  [[nodiscard]] std::string name() const;
 
   /// What epoll is to watch for, edge-triggered, while input is wanted.
   static constexpr std::uint32_t input_events = EPOLLIN | EPOLLRDHUP | EPOLLPRI;
 
   // Of the loop.
-  std::uint32_t watched = 0;  ///< What epoll watches for.
-  std::size_t place = 0;      ///< Among the loop's connections.
-  bool registered = false;    ///< With epoll.
-  bool counted = false;       ///< By the quota.
-  bool to_be_flushed = false;
-  bool to_be_read = false;
-  bool writes_later = false;  ///< Too many descriptors of ours are under way (F13).
+  std::uint32_t watched = 0;   ///< What epoll watches for.
+  std::size_t place = 0;       ///< Among the loop's connections.
+  bool registered = false;     ///< With epoll.
+  Account* account = nullptr;  ///< Once the quota has counted it.
+  Queued to_be_flushed{this};
+  Queued to_be_read{this};
+  Queued writes_later{this};  ///< Too many descriptors of ours are under way (F13).
+  std::unique_ptr<Connection> buried_before;
   std::optional<std::list<Handshake>::iterator> handshake;  ///< While HELLO is awaited.
 
  private:
@@ -73,20 +83,27 @@ class Connection final : private protocol::Events {
   void on_hello() override;
   void on_call(protocol::IncomingCall&& call) override;
   void on_expired() override;
+  bool may_hold(std::uint64_t bytes) override;
   void on_cancel(void* tag) override;
   void on_end(protocol::OutgoingCall&, Result<protocol::Answer>&&) override {}
   void on_drain() override {}
 
   void read();
   void take(std::span<const std::byte> bytes);
-  bool resume();
+  void take_unread();
+  [[nodiscard]] std::optional<std::size_t> receive(std::span<const std::byte> bytes);
   void write();
+  void drop_output();
+  bool put_reply(RequestState& request, std::span<const std::byte> payload,
+                 std::vector<Descriptor>&& descriptors);
+  void settle_charge();
+  void keep_charge_of_requests();
+  void abandon(RequestState& request);
   void borrow_room();
   void return_room();
   void end_of_input();
   void breach(const Failure& failure);
   void close_if_finished();
-  [[nodiscard]] std::string name() const;
   void count_delivery(protocol::Delivery delivery, bool is_error);
 
   transport::SocketChannel channel_;
@@ -102,7 +119,9 @@ class Connection final : private protocol::Events {
   bool cannot_write_ = false;
   bool draining_ = false;
   bool receiving_ = false;
-  std::vector<std::byte> unread_;  ///< Received, and not a whole frame, or more than wanted now.
+  std::vector<std::byte> unread_;    ///< Received, and not a whole frame, or more than wanted now.
+  std::size_t unread_begin_ = 0;     ///< What was before has been decoded.
+  std::uint64_t charged_bytes_ = 0;  ///< To the account.
   RequestState* requests_ = nullptr;
 };
 

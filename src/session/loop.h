@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <list>
 #include <memory>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "base/aligned.h"
 #include "os/poller.h"
 #include "session/connection.h"
+#include "session/connection_queue.h"
 #include "session/mailbox.h"
 #include "tincan/server.h"
 
@@ -39,7 +41,11 @@ class Loop {
   ~Loop();
 
   /// Waits until `until` for something to do and does one bounded turn of it. False once a drain
-  /// has ended.
+  /// has ended, and in a forked child. From inside its own turn it does nothing: what the outer
+  /// turn reads into is in use.
+  ///
+  /// What is thrown for one connection (there is no memory for what it asks) ends that connection;
+  /// nothing is thrown from here.
   bool turn(Moment until);
   /// When `turn` wants to be called though nothing is readable.
   [[nodiscard]] Moment deadline() const;
@@ -47,9 +53,10 @@ class Loop {
   [[nodiscard]] const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
   /// Connections here or on their way here; any thread.
   [[nodiscard]] std::uint32_t load() const { return load_.load(std::memory_order_relaxed); }
-  /// Adopts a connection that was counted by the quota already; of this thread.
+  /// Serves a connection that was expected; of this thread. One that cannot be served is told why.
   void add(Newcomer newcomer);
   void expect_one() { load_.fetch_add(1, std::memory_order_relaxed); }
+  void expect_one_less() { load_.fetch_sub(1, std::memory_order_relaxed); }
   /// The loop whose turn runs on this thread; null outside.
   [[nodiscard]] static Loop* current();
 
@@ -61,16 +68,16 @@ class Loop {
   /// An output buffer for as long as something is unsent.
   [[nodiscard]] std::vector<std::byte> borrow_buffer();
   void return_buffer(std::vector<std::byte> buffer);
-  [[nodiscard]] RequestState* new_request();
+  [[nodiscard]] RequestState* new_request(std::string_view method);
   /// The handle or the loop lets go of `request`, on this thread.
   void let_go(RequestState& request);
   /// As Service::find; the same method again is found at once.
   [[nodiscard]] const MethodEntry* find(std::string_view method);
   /// Runs the handler for `request`, whose handle is made here.
   void run_handler(RequestState& request);
-  void flush_later(Connection& connection);
+  void flush_later(Connection& connection) { to_flush_.push(connection.to_be_flushed); }
   /// There is more to be read than a turn's share: it goes on in the next one.
-  void read_later(Connection& connection);
+  void read_later(Connection& connection) { to_read_.push(connection.to_be_read); }
   /// Flushes after a rest, for nothing tells when it would succeed.
   void write_later(Connection& connection);
   /// For lines that a peer can bring about: not more than a few a second, without its control
@@ -86,19 +93,45 @@ class Loop {
   static constexpr std::size_t input_bytes = 256 * 1024;
 
  private:
+  class Turning;
+
+  // loop.cc
   Loop(Service& service, os::Poller poller, os::Bell bell);
   void dispatch(const epoll_event& event);
+  void handle(Connection& connection, std::uint32_t events);
+  void end_turn();
+  void end_buried();
+  /// Runs `step`, which is for `connection` alone. If it throws, what the connection was in the
+  /// middle of is lost, so the connection is too; the others go on.
+  template <class Step>
+  void guard(Connection& connection, Step step) {
+    try {
+      step();
+    } catch (const std::exception& exception) {
+      give_up(connection, exception);
+    }
+  }
+  void give_up(Connection& connection, const std::exception& exception) noexcept;
+  void note_slow_handler();
+  void write_again();
+
+  // loop_connections.cc
   void accept_some();
+  void accept_crowd();
   void rest_from_accepting(int error);
+  void adopt(Newcomer newcomer, Connection*& adopted);
+  void admit(Connection& connection);
+
+  // loop_requests.cc
   void empty_mailbox();
   void take_back(RequestState& request);
+
+  // loop_drain.cc
   void begin_drain();
   void drop_listener();
   void close_overdue(Moment now);
-  void write_again();
   void close_all();
-  void note_slow_handler();
-  void end_turn(bool nested);
+  bool drain_has_ended();
 
   Service& service_;
   os::Poller poller_;
@@ -106,9 +139,9 @@ class Loop {
   AlignedBytes input_;
   std::vector<std::vector<std::byte>> spare_buffers_;
   std::vector<epoll_event> events_;
-  std::vector<Connection*> to_flush_;
-  std::vector<Connection*> to_read_;
-  std::vector<std::unique_ptr<Connection>> buried_;
+  ConnectionQueue to_flush_;
+  ConnectionQueue to_read_;
+  std::unique_ptr<Connection> buried_;  ///< The first of a chain.
   std::vector<std::unique_ptr<Connection>> connections_;
   std::atomic<std::uint32_t> load_ = 0;
 
@@ -121,7 +154,7 @@ class Loop {
   int accepts_wanted_ = 1;
   Moment accept_again_ = Moment::never();  ///< Accepting rests until then.
   Moment drain_deadline_ = Moment::never();
-  std::vector<Connection*> to_write_later_;
+  ConnectionQueue to_write_later_;
   Moment write_again_ = Moment::never();
   Moment log_again_;  ///< Lines about peers are counted anew from then on.
   unsigned log_lines_ = 0;

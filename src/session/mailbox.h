@@ -1,10 +1,12 @@
 #pragma once
 
 #include <mutex>
+#include <new>
 #include <utility>
 #include <vector>
 
 #include "os/poller.h"
+#include "os/process.h"
 #include "session/request_state.h"
 
 namespace tincan::session {
@@ -34,10 +36,15 @@ class Mailbox {
     ring();
     return true;
   }
+  /// False also when there is no memory for it; then it is still the caller's.
   [[nodiscard]] bool post(Newcomer&& newcomer) {
     const std::lock_guard lock(mutex_);
     if (closed_) return false;
-    newcomers_.push_back(std::move(newcomer));
+    try {
+      newcomers_.push_back(std::move(newcomer));
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
     ring();
     return true;
   }
@@ -63,6 +70,9 @@ class Mailbox {
     return closed_;
   }
   [[nodiscard]] int fd() const { return bell_.fd(); }
+  /// True in a child of the process in which it was made: there nothing of it may be touched, for
+  /// its lock may be held by a thread that is not here.
+  [[nodiscard]] bool is_forked() const { return os::fork_generation() != generation_; }
   /// For what is posted.
   [[nodiscard]] PayloadPool& pool() { return *pool_; }
 
@@ -72,6 +82,7 @@ class Mailbox {
   }
 
   PayloadPool* const pool_;
+  const std::uint32_t generation_ = os::fork_generation();
   std::mutex mutex_;
   os::Bell bell_;
   bool rung_ = false;

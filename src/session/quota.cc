@@ -3,35 +3,80 @@
 namespace tincan::session {
 
 namespace {
+
 constexpr std::uint64_t unknown_uid = UINT64_MAX;
 
 std::uint64_t key_of(const Peer& peer) {
   const auto uid = peer.uid();
   return uid ? *uid : unknown_uid;
 }
-}  // namespace
 
-std::optional<std::string> Quota::take(const Peer& peer) {
-  const std::uint64_t key = key_of(peer);
-  const std::lock_guard lock(mutex_);
-  if (total_ >= total_max_) {
-    return "the server has " + std::to_string(total_) + " connections, its limit";
-  }
-  std::uint32_t& count = per_uid_[key];
-  if (count >= per_uid_max_) {
-    return (key == unknown_uid ? "users unknown here" : "uid " + std::to_string(key)) + " has " +
-           std::to_string(count) + " connections, the server's limit for one user";
-  }
-  ++count;
-  ++total_;
-  return std::nullopt;
+bool add(std::atomic<std::uint64_t>& sum, std::uint64_t bytes, std::uint64_t most) {
+  // Others add at the same time: what was added too much is seen by them for a moment, and may
+  // refuse what would just have fitted. It never admits too much.
+  const std::uint64_t before = sum.fetch_add(bytes, std::memory_order_relaxed);
+  if (before <= most && bytes <= most - before) return true;
+  sum.fetch_sub(bytes, std::memory_order_relaxed);
+  return false;
 }
 
-void Quota::give_back(const Peer& peer) {
+}  // namespace
+
+std::expected<Account*, std::string> Quota::take(const Peer& peer) {
+  const std::uint64_t key = key_of(peer);
   const std::lock_guard lock(mutex_);
-  --total_;
-  const auto found = per_uid_.find(key_of(peer));
-  if (--found->second == 0) per_uid_.erase(found);
+  if (connections_ >= limits_.connections) {
+    return std::unexpected("the server has " + std::to_string(connections_) +
+                           " connections, its limit");
+  }
+  Account& account = accounts_[key];
+  account.uid = key;
+  if (account.connections >= limits_.connections_per_uid) {
+    return std::unexpected(
+        (key == unknown_uid ? "users unknown here" : "uid " + std::to_string(key)) + " has " +
+        std::to_string(account.connections) + " connections, the server's limit for one user");
+  }
+  ++account.connections;
+  ++connections_;
+  return &account;
+}
+
+void Quota::give_back(Account& account) {
+  const std::lock_guard lock(mutex_);
+  --connections_;
+  --account.connections;
+  erase_if_unused(account);
+}
+
+bool Quota::charge(Account& account, std::uint64_t bytes) {
+  if (!add(account.request_bytes, bytes, limits_.request_bytes_per_uid)) return false;
+  if (add(request_bytes_, bytes, limits_.request_bytes)) return true;
+  account.request_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+  return false;
+}
+
+void Quota::discharge(Account& account, std::uint64_t bytes) {
+  account.request_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+  request_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+void Quota::charge_orphan(Account& account, std::uint64_t bytes) {
+  account.request_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  request_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  ++account.orphans;
+}
+
+void Quota::discharge_orphan(Account& account, std::uint64_t bytes) {
+  discharge(account, bytes);
+  const std::lock_guard lock(mutex_);
+  --account.orphans;
+  erase_if_unused(account);
+}
+
+void Quota::erase_if_unused(Account& account) {
+  if (account.connections == 0 && account.orphans == 0)
+    accounts_.erase(accounts_.find(account.uid));
 }
 
 }  // namespace tincan::session

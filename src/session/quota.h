@@ -1,8 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <expected>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -10,23 +11,46 @@
 
 namespace tincan::session {
 
-/// How many connections there are, in all and per uid, over all loops of a server. Peers whose uid
-/// is unknown share one place in the count.
+/// What the peers of one uid have with a server at the moment.
+struct Account {
+  std::uint64_t uid = 0;
+  std::uint32_t connections = 0;
+  std::uint64_t orphans = 0;  ///< Requests still held, of connections that have closed.
+  std::atomic<std::uint64_t> request_bytes = 0;
+};
+
+/// How many connections and bytes of requests there are, in all and per uid, over all loops of a
+/// server. Peers whose uid is unknown share one account.
 class Quota {
  public:
-  Quota(std::uint32_t total_max, std::uint32_t per_uid_max)
-      : total_max_(total_max), per_uid_max_(per_uid_max) {}
+  struct Limits {
+    std::uint32_t connections = 0;
+    std::uint32_t connections_per_uid = 0;
+    std::uint64_t request_bytes = 0;
+    std::uint64_t request_bytes_per_uid = 0;
+  };
+  explicit Quota(const Limits& limits) : limits_(limits) {}
 
-  /// Counts a connection, or says why there is no place for it.
-  [[nodiscard]] std::optional<std::string> take(const Peer& peer);
-  void give_back(const Peer& peer);
+  /// Counts a connection, or says why there is no place for it. The account stays until everything
+  /// on it was given back.
+  [[nodiscard]] std::expected<Account*, std::string> take(const Peer& peer);
+  void give_back(Account& account);
+
+  /// Counts bytes of requests; false when they would be too many. Takes no lock.
+  [[nodiscard]] bool charge(Account& account, std::uint64_t bytes);
+  void discharge(Account& account, std::uint64_t bytes);
+  /// For a request that outlives its connection: it is there, so it is never too much.
+  void charge_orphan(Account& account, std::uint64_t bytes);
+  void discharge_orphan(Account& account, std::uint64_t bytes);
 
  private:
-  const std::uint32_t total_max_;
-  const std::uint32_t per_uid_max_;
+  void erase_if_unused(Account& account);
+
+  const Limits limits_;
+  std::atomic<std::uint64_t> request_bytes_ = 0;
   std::mutex mutex_;
-  std::uint32_t total_ = 0;
-  std::unordered_map<std::uint64_t, std::uint32_t> per_uid_;
+  std::uint32_t connections_ = 0;
+  std::unordered_map<std::uint64_t, Account> accounts_;
 };
 
 }  // namespace tincan::session

@@ -1,3 +1,4 @@
+#include <new>
 #include <utility>
 
 #include "os/clock.h"
@@ -11,6 +12,9 @@ namespace tincan {
 using session::Loop;
 
 namespace {
+
+/// Keeps in reach what a child cannot free.
+[[maybe_unused]] RequestState* volatile parents_request = nullptr;
 
 /// The loop that `request` belongs to, if its turn is what runs on this thread.
 Loop* own_loop(const RequestState& request) {
@@ -37,6 +41,8 @@ void fail_with(RequestState& request, wire::Reason reason, std::int32_t code,
   if (Loop* const loop = own_loop(request)) {
     if (request.connection != nullptr) {
       request.connection->fail(request, {.reason = reason, .code = code, .text = text});
+    } else {
+      session::LoopCounts::bump(loop->counts.undeliverable);
     }
     return delivered(request, *loop);
   }
@@ -44,8 +50,16 @@ void fail_with(RequestState& request, wire::Reason reason, std::int32_t code,
   answer.is_error = true;
   answer.reason = reason;
   answer.code = code;
-  answer.text = text;
+  try {
+    answer.text = text;
+  } catch (const std::bad_alloc&) {
+    // An error without words is better than none.
+  }
   post(request, std::move(answer));
+}
+
+std::unexpected<Failure> belongs_to_the_parent() {
+  return std::unexpected(Failure(Cause::forked, "this request is the parent process's to answer"));
 }
 
 std::unexpected<Failure> answered_before() {
@@ -77,6 +91,11 @@ Request& Request::operator=(Request&& other) noexcept {
 Request::~Request() {
   if (state_ == nullptr) return;
   RequestState& request = *state_;
+  if (request.mailbox->is_forked()) {
+    // Out of reach for good, but not lost: see Server's destructor.
+    parents_request = state_;
+    return;
+  }
   Loop* const loop = own_loop(request);
   if (!request.answered && !request.one_way) {
     if (loop != nullptr && request.running) {
@@ -111,6 +130,7 @@ bool Request::abandoned() const {
 Result<void> Request::reply(std::span<const std::byte> payload,
                             std::span<const Descriptor> descriptors) {
   RequestState& request = *state_;
+  if (request.mailbox->is_forked()) return belongs_to_the_parent();
   if (request.answered) return answered_before();
   std::vector<Descriptor> copies;
   if (!descriptors.empty()) {
@@ -118,29 +138,41 @@ Result<void> Request::reply(std::span<const std::byte> payload,
     if (!duplicated) return std::unexpected(std::move(duplicated.error()));
     copies = std::move(*duplicated);
   }
-  request.answered = true;
-  if (request.one_way) return {};
+  if (request.one_way) {
+    request.answered = true;
+    return {};
+  }
+  // What can throw comes before the request counts as answered: it can be tried again then.
   if (payload.size() > request.reply_bytes_max ||
       descriptors.size() > request.reply_descriptors_max) {
     Failure wrong = misfit(request, payload.size(), descriptors.size());
+    request.answered = true;
     fail_with(request, wire::Reason::reply_lost, 0, wrong.detail());
     return std::unexpected(std::move(wrong));
   }
   if (Loop* const loop = own_loop(request)) {
+    request.answered = true;
+    bool put = true;
     if (request.connection != nullptr) {
-      request.connection->reply(request, payload, std::move(copies));
+      put = request.connection->reply(request, payload, std::move(copies));
+    } else {
+      session::LoopCounts::bump(loop->counts.undeliverable);
     }
     delivered(request, *loop);
-    return {};
+    if (put) return {};
+    return std::unexpected(
+        Failure(Cause::too_large, "the caller leaves too many bytes of answers unread"));
   }
   RequestState::Answer answer;
   answer.payload.append(request.mailbox->pool(), payload);
   answer.descriptors = std::move(copies);
+  request.answered = true;
   post(request, std::move(answer));
   return {};
 }
 
 Result<void> Request::fail(std::string_view message, std::int32_t code) {
+  if (state_->mailbox->is_forked()) return belongs_to_the_parent();
   if (state_->answered) return answered_before();
   state_->answered = true;
   if (!state_->one_way) fail_with(*state_, wire::Reason::declared, code, message);

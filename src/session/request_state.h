@@ -16,6 +16,7 @@
 namespace tincan {
 
 namespace session {
+struct Account;
 class Connection;
 class Mailbox;
 struct MethodEntry;
@@ -67,6 +68,7 @@ class RequestState {
 
   // Of the loop.
   session::Connection* connection = nullptr;  ///< Null once it has closed.
+  session::Account* account = nullptr;        ///< Charged for the payload since then.
   RequestState* previous = nullptr;           ///< In the connection's list.
   RequestState* next = nullptr;
   bool delivered = false;  ///< The loop has the answer, or there will be none.

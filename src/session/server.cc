@@ -102,7 +102,13 @@ Result<Server> Server::listen(std::string_view address, const ServerOptions& opt
 
 Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Server::Server(Server&&) noexcept = default;
-Server& Server::operator=(Server&&) noexcept = default;
+Server& Server::operator=(Server&& other) noexcept {
+  if (this != &other) {
+    const Server gone(std::move(state_));  // ends as any other does, also in a forked child
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
 
 Server::~Server() {
   // As Client's: in a forked child nothing of the parent's may be touched.
@@ -120,21 +126,23 @@ void Server::on_any(Handler handler, AllowList allow) {
 
 Result<void> Server::run() {
   Service& service = *state_->service;
-  if (service.is_forked()) {
+  const auto forked = [] {
     return std::unexpected(Failure(
         Cause::forked, "this server belongs to the parent process; listen again after fork()"));
-  }
+  };
+  if (service.is_forked()) return forked();
   service.freeze();
-  if (!state_->loop_taken.exchange(true)) {
-    while (state_->loop->turn(Moment::never())) {
-    }
-    return {};
+  Loop* loop = state_->loop;
+  const bool first = !state_->loop_taken.exchange(true);
+  if (!first) {
+    auto added = service.add_loop();
+    if (!added) return std::unexpected(std::move(added.error()));
+    loop = *added;
   }
-  auto loop = service.add_loop();
-  if (!loop) return std::unexpected(std::move(loop.error()));
-  while ((*loop)->turn(Moment::never())) {
+  while (loop->turn(Moment::never())) {
   }
-  service.remove_loop(**loop);
+  if (service.is_forked()) return forked();  // a handler forked, and returned in the child
+  if (!first) service.remove_loop(*loop);
   return {};
 }
 
@@ -146,6 +154,7 @@ int Server::fd() const { return state_->loop->fd(); }
 short Server::events() const { return POLLIN; }
 
 std::optional<std::chrono::steady_clock::time_point> Server::deadline() const {
+  if (state_->service->is_forked()) return std::nullopt;
   return to_time_point(state_->loop->deadline());
 }
 
@@ -157,6 +166,9 @@ bool Server::process() {
 }
 
 const Address& Server::address() const { return state_->service->address; }
-Server::Counts Server::counts() const { return state_->service->counts(); }
+Server::Counts Server::counts() const {
+  if (state_->service->is_forked()) return {};
+  return state_->service->counts();
+}
 
 }  // namespace tincan

@@ -10,6 +10,15 @@
 
 namespace tincan::session {
 
+namespace {
+
+Nanoseconds saturated(std::chrono::milliseconds time) {
+  const auto longest = std::chrono::duration_cast<std::chrono::milliseconds>(Nanoseconds::max());
+  return std::clamp(time, std::chrono::milliseconds(0), longest);
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Service>> Service::create(Address address, const ServerOptions& options,
                                                  std::optional<path::Claim> claim) {
   auto bell = os::Bell::create();
@@ -27,8 +36,14 @@ Service::Service(Address where, const ServerOptions& how, std::optional<path::Cl
       options(how),
       rules(path::describe(how.allow)),
       generation(os::fork_generation()),
+      handshake_deadline(saturated(how.handshake_deadline)),
+      drain_deadline(saturated(how.drain_deadline)),
+      slow_handler(saturated(how.slow_handler)),
       pool(PayloadPool::create()),
-      quota(how.connections_max, how.connections_per_uid_max),
+      quota({.connections = how.connections_max,
+             .connections_per_uid = how.connections_per_uid_max,
+             .request_bytes = how.request_bytes_max,
+             .request_bytes_per_uid = how.request_bytes_per_uid_max}),
       claim_(std::move(claim)),
       stop_bell_(std::move(stop)) {
   add_reserved_methods(*this);
@@ -48,6 +63,7 @@ void Service::on(std::string_view method, Handler handler, AllowList allow) {
   TINCAN_CHECK(!frozen_.load(std::memory_order_relaxed));  // methods come before run()
   TINCAN_CHECK(!method.empty() && method.size() <= limits::method_bytes_max);
   std::string allowed = path::describe(allow);
+  lists_.reset();
   methods_.insert_or_assign(
       std::string(method),
       MethodEntry{std::string(method), std::move(handler), std::move(allow), std::move(allowed)});
@@ -74,15 +90,19 @@ std::vector<std::string_view> Service::method_names() const {
 }
 
 std::string Service::no_method(std::string_view method) const {
-  std::string text = "no method " + std::string(method) + " (methods: ";
-  bool first = true;
   const bool reserved = method.starts_with("tincan.");
-  for (const std::string_view name : method_names()) {
-    if (name.starts_with("tincan.") != reserved) continue;
-    if (!std::exchange(first, false)) text += ", ";
-    text += name;
+  const std::lock_guard lock(lists_mutex_);
+  if (!lists_) {
+    auto& lists = lists_.emplace();
+    for (const std::string_view name : method_names()) {
+      std::string& list = lists[name.starts_with("tincan.")];
+      if (list.size() > limits::error_text_bytes_max) continue;  // it is cut there anyway
+      if (!list.empty()) list += ", ";
+      list += name;
+    }
   }
-  return text + (first ? "none)" : ")");
+  const std::string& list = (*lists_)[reserved];
+  return "no method " + std::string(method) + " (methods: " + (list.empty() ? "none" : list) + ")";
 }
 
 Result<Loop*> Service::add_loop() {
@@ -111,13 +131,19 @@ void Service::remove_loop(Loop& loop) {
   past_counts_.breaches += removed->counts.breaches;
 }
 
-std::shared_ptr<Mailbox> Service::place_newcomer(Loop*& loop) {
+bool Service::place_elsewhere(Newcomer& newcomer, Loop& from) {
   const std::lock_guard lock(mutex_);
-  for (const auto& other : loops_) {
-    if (other->load() < loop->load()) loop = other.get();
+  Loop* chosen = &from;
+  for (const auto& loop : loops_) {
+    if (loop->load() < chosen->load()) chosen = loop.get();
   }
-  loop->expect_one();
-  return loop->mailbox();
+  chosen->expect_one();
+  if (chosen == &from) return false;
+  // A loop that has ended in a drain takes nobody. (Nor does one when there is no memory for it.)
+  if (chosen->mailbox()->post(std::move(newcomer))) return true;
+  chosen->expect_one_less();
+  from.expect_one();
+  return false;
 }
 
 Server::Counts Service::counts() const {
@@ -174,11 +200,18 @@ protocol::Settings Service::session_settings() const {
           .descriptors_max = options.descriptors_max,
           .descriptors_held_max = options.descriptors_held_max,
           .incoming_bytes_max = options.incoming_bytes_max,
+          .incoming_bytes_free = limits::request_bytes_free,
+          .frames_per_receive = limits::frames_per_turn_max,
           .clock_offset_nanoseconds = os::realtime_minus_monotonic()};
 }
 
 void Service::log(const std::string& line) const {
-  if (options.log) options.log(line);
+  if (!options.log) return;
+  try {
+    options.log(line);
+  } catch (...) {
+    // The loop and its connections are not to suffer from it.
+  }
 }
 
 }  // namespace tincan::session

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -42,6 +43,10 @@ class Service {
   const ServerOptions options;
   const std::string rules;  ///< options.allow for people.
   const std::uint32_t generation;
+  // As in `options`, but never longer than nanoseconds can say.
+  const Nanoseconds handshake_deadline;
+  const Nanoseconds drain_deadline;
+  const Nanoseconds slow_handler;
   PayloadPool* const pool;
   Quota quota;
 
@@ -58,8 +63,9 @@ class Service {
   // Loops.
   [[nodiscard]] Result<Loop*> add_loop();
   void remove_loop(Loop& loop);
-  /// The loop with the fewest connections; it is told to expect one more.
-  [[nodiscard]] std::shared_ptr<Mailbox> place_newcomer(Loop*& loop);
+  /// Posts `newcomer` to the loop with the fewest connections. False: that is `from`, which keeps
+  /// it. Either is told to expect one more.
+  [[nodiscard]] bool place_elsewhere(Newcomer& newcomer, Loop& from);
   [[nodiscard]] Server::Counts counts() const;
   [[nodiscard]] bool is_forked() const;
 
@@ -82,6 +88,7 @@ class Service {
   void release_path();
 
   [[nodiscard]] protocol::Settings session_settings() const;
+  /// What the application's log throws is dropped.
   void log(const std::string& line) const;
 
  private:
@@ -95,6 +102,9 @@ class Service {
   };
   std::unordered_map<std::string, MethodEntry, Hash, std::equal_to<>> methods_;
   std::optional<MethodEntry> any_method_;
+  /// For no_method: the application's methods, and ours. Made when first asked for.
+  mutable std::mutex lists_mutex_;
+  mutable std::optional<std::array<std::string, 2>> lists_;
   std::atomic<bool> frozen_ = false;
   std::optional<path::Claim> claim_;
   bool single_connection_ = false;

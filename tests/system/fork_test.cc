@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <sys/time.h>
 
+#include <atomic>
+#include <filesystem>
 #include <thread>
 
 #include "system/polling.h"
@@ -68,6 +70,66 @@ TEST(Fork, LeavesTheServersConnectionsAndPathToTheParent) {  // P18, attack 44
   EXPECT_TRUE(Client::connect(directory / "s"));
   server->stop();
   loop.join();
+}
+
+TEST(Fork, LetsTheChildReplaceTheServerByItsOwn) {  // P18
+  const TemporaryDirectory directory;
+  Server server = or_exit(Server::listen(directory / "s"));
+  std::vector<Request> held;
+  server.on("hold", [&](Request request) { held.push_back(std::move(request)); });
+  std::atomic<bool> finish = false;
+  std::thread loop([&] { EXPECT_TRUE(server.run()); });
+  // Its locks are held at any moment.
+  std::thread counting([&] {
+    while (!finish) (void)server.counts();
+  });
+  Client client = or_exit(Client::connect(directory / "s"));
+  std::thread holding([&] { EXPECT_TRUE(client.call("hold", "", {.deadline = 60s})); });
+  ASSERT_TRUE(eventually([&] { return server.counts().calls == 1; }));
+  for (int i = 0; i < 20; ++i) {
+    auto child = Process::fork([&] {
+      if (server.counts().calls != 0 || server.deadline()) return 1;
+      const auto replied = held.front().reply("from the child");
+      if (replied || replied.error().cause() != Cause::forked) return 2;
+      held.clear();
+      server = or_exit(Server::listen(directory / "own"));
+      return server.counts().calls == 0 ? 0 : 3;
+    });
+    ASSERT_EQ(child.wait(), 0) << child.output();
+    std::filesystem::remove(directory / "own");
+  }
+  EXPECT_TRUE(held.front().reply("from the parent"));
+  holding.join();
+  finish = true;
+  counting.join();
+  held.clear();
+  EXPECT_EQ(client.reconnects(), 0u);
+  server.stop();
+  loop.join();
+}
+
+TEST(Fork, InAHandlerThatReturnsEndsRunInTheChild) {  // P18
+  const TemporaryDirectory directory;
+  auto process = Process::fork([&] {
+    Server server = or_exit(Server::listen(directory / "s"));
+    server.on("fork", [](Request request) {
+      std::fflush(nullptr);
+      if (::fork() == 0) return;
+      request.reply("parent");
+    });
+    std::printf("ready\n");
+    std::fflush(stdout);
+    const auto run = server.run();
+    std::printf("%s\n", run ? "the parent ends" : "the child ends");
+    std::fflush(stdout);
+    return 0;
+  });
+  ASSERT_TRUE(process.wait_for_output("ready"));
+  Client client = or_exit(Client::connect(directory / "s"));
+  EXPECT_EQ(or_exit(client.call("fork")).text(), "parent");
+  EXPECT_TRUE(process.wait_for_output("the child ends")) << process.output();
+  EXPECT_TRUE(client.call("tincan.ping"));
+  EXPECT_EQ(client.reconnects(), 0u);
 }
 
 TEST(Fork, KeepsNoConnectionAliveInTheChild) {  // P6, P18

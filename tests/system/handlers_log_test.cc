@@ -41,6 +41,18 @@ void hold(std::chrono::nanoseconds time) {
   }
 }
 
+TEST(Server, GoesOnThoughItsLogThrows) {
+  RunningServer server({.log = [](std::string_view) { throw std::runtime_error("disk full"); }});
+  server.run();
+  Client client = server.connect();
+  RawPeer rude(server.path());
+  ASSERT_TRUE(rude.send(RawPeer::Bytes(100, std::byte{'x'})));
+  EXPECT_TRUE(rude.is_closed());
+  EXPECT_TRUE(client.call("tincan.ping"));
+  EXPECT_EQ(client.reconnects(), 0u);
+  EXPECT_EQ(server->counts().breaches, 1u);
+}
+
 TEST(Server, NamesAHandlerThatHoldsItsLoopInTheLog) {
   Log log;
   RunningServer server({.slow_handler = 20ms, .log = log.sink()});

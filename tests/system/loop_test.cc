@@ -190,6 +190,120 @@ TEST_F(BusyPollLoop, ReturnsFromProcessThoughThereIsMoreToDo) {
   }));
 }
 
+TEST_F(BusyPollLoop, TakesABoundedNumberOfCallsFromOneConnectionBeforeTheNext) {  // P5
+  RawPeer greedy(directory_ / "s");
+  RawPeer modest(directory_ / "s");
+  ASSERT_TRUE(greedy.greet() && modest.greet());
+  ASSERT_TRUE(eventually([&] {
+    server_.process();
+    return server_.counts().connections == 2;
+  }));
+  constexpr std::uint64_t calls = 2000;
+  RawPeer::Bytes bytes;
+  for (std::uint64_t i = 1; i <= calls; ++i) {
+    const auto call =
+        RawPeer::call(i, wire::CallId::no_slot, "nobody.listens", {}, wire::flag_one_way);
+    bytes.insert(bytes.end(), call.begin(), call.end());
+  }
+  const auto ping = RawPeer::call(calls + 1, 0, "tincan.ping");
+  bytes.insert(bytes.end(), ping.begin(), ping.end());
+  ASSERT_TRUE(greedy.send(bytes));
+  ASSERT_TRUE(modest.send(RawPeer::call(1, 0, "tincan.ping")));
+  // The modest one is answered in a turn in which the greedy one is not through yet.
+  int turns = 0;
+  while (server_.counts().replies == 0) {
+    server_.process();
+    ASSERT_LT(++turns, 100);
+  }
+  EXPECT_EQ(modest.read(wire::Kind::reply)->header.id,
+            (wire::CallId{.slot = 0, .sequence = 1}.value()));
+  EXPECT_TRUE(server_.deadline());  // there is more to do, though nothing is readable
+  ASSERT_TRUE(eventually([&] {
+    server_.process();
+    return server_.counts().replies == 2;
+  }));
+  server_.process();
+  EXPECT_FALSE(server_.deadline());
+}
+
+TEST_F(PollLoop, CountsAnAnswerThatItsOwnHandlerMakesTooLate) {  // P21
+  std::optional<Request> held;
+  server_.on("hold", [&](Request request) { held = std::move(request); });
+  server_.on("answer", [&](Request request) {
+    held->reply("nobody is there");
+    request.reply();
+  });
+  {
+    RawPeer gone(directory_ / "s");
+    ASSERT_TRUE(gone.greet());
+    ASSERT_TRUE(gone.send(RawPeer::call(1, 0, "hold")));
+    ASSERT_TRUE(eventually([&] {
+      server_.process();
+      return held.has_value();
+    }));
+  }
+  ASSERT_TRUE(eventually([&] {
+    server_.process();
+    return server_.counts().connections == 0;
+  }));
+  RawPeer other(directory_ / "s");
+  ASSERT_TRUE(other.greet());
+  ASSERT_TRUE(other.send(RawPeer::call(1, 0, "answer")));
+  ASSERT_TRUE(eventually([&] {
+    server_.process();
+    return server_.counts().replies == 1;
+  }));
+  EXPECT_EQ(server_.counts().undeliverable, 1u);
+}
+
+TEST_F(PollLoop, TellsWhoHasNotGreetedYetThatNoCallWasTaken) {  // P1
+  RawPeer early(directory_ / "s");
+  ASSERT_TRUE(eventually([&] {
+    server_.process();
+    return server_.counts().connections == 1;
+  }));
+  // Its HELLO and first call have crossed the drain.
+  server_.stop();
+  while (server_.process()) poll_once(server_);
+  ASSERT_TRUE(early.read(wire::Kind::hello));
+  const auto drain = early.read();
+  ASSERT_TRUE(drain);
+  EXPECT_EQ(drain->header.kind, wire::Kind::drain);
+  EXPECT_EQ(drain->header.id, 0u);
+  EXPECT_TRUE(early.is_closed());
+}
+
+class EndlessPollLoop : public PollLoop {
+ protected:
+  EndlessPollLoop()
+      : PollLoop({.handshake_deadline = std::chrono::milliseconds::max(),
+                  .drain_deadline = std::chrono::milliseconds::max(),
+                  .slow_handler = std::chrono::milliseconds::max()}) {}
+};
+
+TEST_F(EndlessPollLoop, WaitsForEverWhereTheOptionsSaySo) {
+  std::optional<Request> held;
+  server_.on("hold", [&](Request request) { held = std::move(request); });
+  RawPeer peer(directory_ / "s");
+  ASSERT_TRUE(eventually([&] {
+    server_.process();
+    return server_.counts().connections == 1;
+  }));
+  server_.process();
+  ASSERT_TRUE(peer.greet());
+  ASSERT_TRUE(peer.send(RawPeer::call(1, 0, "hold")));
+  ASSERT_TRUE(eventually([&] {
+    server_.process();
+    return held.has_value();
+  }));
+  server_.stop();
+  EXPECT_TRUE(server_.process());
+  EXPECT_TRUE(server_.process());
+  held->reply("in the end");
+  while (server_.process()) poll_once(server_);
+  EXPECT_TRUE(peer.read(wire::Kind::reply));
+}
+
 class ImpatientPollLoop : public PollLoop {
  protected:
   ImpatientPollLoop() : PollLoop({.handshake_deadline = 30ms}) {}

@@ -38,8 +38,7 @@ TEST(TakeOver, LeavesThePathToTheSuccessorOfAServerThatNeverDrains) {  // P9
   const TemporaryDirectory directory;
   const std::string path = directory / "s";
   std::optional<Server> old = or_exit(Server::listen(path, willing));
-  auto successor =
-      std::async(std::launch::async, [&] { return Server::listen(path, willing); });
+  auto successor = std::async(std::launch::async, [&] { return Server::listen(path, willing); });
   // The turn that runs the take-over is the last one of the old server.
   ASSERT_TRUE(eventually([&] {
     old->process();

@@ -51,14 +51,35 @@ TEST(Service, PlacesNewcomersWhereTheFewestAre) {
   Loop* const second = or_exit(service->add_loop());
   int placed_first = 0;
   for (int i = 0; i < 10; ++i) {
-    Loop* loop = first;
-    const auto mailbox = service->place_newcomer(loop);
-    EXPECT_TRUE(mailbox == loop->mailbox());
-    placed_first += loop == first;
+    Newcomer newcomer;
+    placed_first += !service->place_elsewhere(newcomer, *first);
   }
+  EXPECT_EQ(second->mailbox()->empty().newcomers.size(), 5u);
   EXPECT_EQ(placed_first, 5);
   EXPECT_EQ(first->load(), 5u);
   EXPECT_EQ(second->load(), 5u);
+}
+
+TEST(Service, SendsNobodyToALoopThatHasDrained) {
+  const auto service = make_service();
+  Loop* const drained = or_exit(service->add_loop());
+  service->stop();
+  EXPECT_FALSE(drained->turn(Moment::never()));
+  Loop* const other = or_exit(service->add_loop());
+  other->expect_one();
+  Newcomer newcomer;
+  EXPECT_FALSE(service->place_elsewhere(newcomer, *other));
+  EXPECT_EQ(other->load(), 2u);
+}
+
+TEST(Service, CutsTheListOfAThousandMethods) {
+  const auto service = make_service();
+  for (int i = 0; i < 1000; ++i) {
+    service->on(std::string(200, 'm') + std::to_string(i), [](Request) {}, {});
+  }
+  EXPECT_LT(service->no_method("x").size(), 2 * limits::error_text_bytes_max);
+  service->on("a", [](Request) {}, {});
+  EXPECT_TRUE(service->no_method("x").starts_with("no method x (methods: a, "));
 }
 
 }  // namespace

@@ -22,6 +22,33 @@ TEST(TestingPair, CarriesLargePayloadsBothWays) {
   EXPECT_TRUE(or_exit(client.call("echo", large, {.deadline = 60s})).text() == large);
 }
 
+TEST(TestingPair, EndsACallThatAHandlerMakesToItsOwnServer) {
+  auto [server, client] = testing::pair();
+  std::optional<Result<Reply>> nested;
+  int run = 0;
+  server.on("outer", [&](Request request) {
+    nested = client.call("inner", std::string(2000, '\xff'), {.deadline = 20ms});
+    request.reply("outer");
+  });
+  server.on("inner", [&](Request request) { request.reply(); });
+  server.on("count", [&](Request request) { request.reply(std::to_string(++run)); });
+  std::vector<std::string> answers;
+  const auto take = [&](Result<Reply> reply) {
+    answers.emplace_back(or_exit(std::move(reply)).text());
+  };
+  for (const char* method : {"outer", "count", "count"}) {
+    ASSERT_TRUE(client.submit(method, {}, take, {.deadline = 1h}));
+  }
+  while (answers.size() < 3) {
+    client.process();
+    server.process();
+  }
+  ASSERT_TRUE(nested && !*nested);
+  EXPECT_EQ(nested->error().cause(), Cause::deadline);
+  EXPECT_EQ(answers, (std::vector<std::string>{"outer", "1", "2"}));
+  EXPECT_EQ(server.counts().breaches, 0u);
+}
+
 TEST(TestingPair, LetsATestHoldARequestPastItsDeadline) {
   auto [server, client] = testing::pair();
   std::optional<Request> held;
