@@ -155,6 +155,46 @@ TEST(Descriptors, OfAnotherNumberThanAnnouncedCloseTheConnection) {  // P12
   EXPECT_TRUE(eventually([&] { return open_descriptors() == before; }));
 }
 
+/// Descriptors that arrive on `socket` until its end.
+std::size_t count_arriving(int socket) {
+  std::size_t count = 0;
+  while (true) {
+    std::byte bytes[65536];
+    iovec piece{bytes, sizeof bytes};
+    alignas(cmsghdr) char control[CMSG_SPACE(16 * sizeof(int))];
+    msghdr message = {};
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    if (::recvmsg(socket, &message, MSG_CMSG_CLOEXEC) <= 0) return count;
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+         header = CMSG_NXTHDR(&message, header)) {
+      const std::size_t numbers = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+      for (std::size_t i = 0; i < numbers; ++i) {
+        int number;
+        std::memcpy(&number, CMSG_DATA(header) + i * sizeof number, sizeof number);
+        ::close(number);
+      }
+      count += numbers;
+    }
+  }
+}
+
+TEST(Descriptors, OfAnAnswerComeWithItAlsoWhenTheConnectionIsSentAway) {  // P12
+  RunningServer server;
+  const auto files = numbered_files(3);
+  server->on("give", [&](Request request) { request.reply({}, files); });
+  server.run();
+  RawPeer peer(server.path());
+  RawPeer::Bytes bytes = RawPeer::call(1, 0, "give");
+  const auto breach = RawPeer::frame({.kind = wire::Kind::push});
+  bytes.insert(bytes.end(), breach.begin(), breach.end());
+  ASSERT_TRUE(peer.greet(8));
+  ASSERT_TRUE(peer.send(bytes));
+  EXPECT_EQ(count_arriving(peer.fd()), 3u);
+}
+
 TEST(Descriptors, OfStrangeKindsPassUntouched) {  // attack 6
   RunningServer server({.descriptors_max = 8});
   server->on("back", [](Request request) { request.reply({}, request.descriptors()); });

@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t mebibyte = 1024 * 1024;
+constexpr std::size_t megabyte = 1'000'000;
 
 TEST(Memory, ThatCannotBeHadCostsOneConnectionWhicheverAllocationFails) {  // P15, P16, attack 47
   auto subject = Process::run({binary("tests/shortage_subject")});
@@ -30,7 +30,7 @@ TEST(Memory, ThatRunsOutUnderLargeCallsLeavesTheServerRunning) {  // P15, attack
 #endif
   const TemporaryDirectory directory;
   auto server = Process::fork([&] {
-    const rlimit limit{200 * mebibyte, 200 * mebibyte};
+    const rlimit limit{200 * megabyte, 200 * megabyte};
     ::setrlimit(RLIMIT_AS, &limit);
     return serve(directory / "s", [](Server& served) { served.on("take", [](Request) {}); });
   });
@@ -57,7 +57,7 @@ TEST(Memory, ThatRunsOutUnderLargeCallsLeavesTheServerRunning) {  // P15, attack
   EXPECT_TRUE(server.running()) << server.output();
 }
 
-const std::string two_mebibytes(2 * mebibyte, 'x');
+const std::string two_megabytes(2 * megabyte, 'x');
 
 class RequestBytes : public testing::Test {
  protected:
@@ -70,16 +70,16 @@ class RequestBytes : public testing::Test {
     server_.run();
   }
   ~RequestBytes() override { server_.end(); }
-  /// Leaves a request of 2 MiB with the server, which has room for one.
+  /// Leaves a request of 2 MB with the server, which has room for one.
   void hold(Client& client) {
     ASSERT_TRUE(client.submit(
-        "hold", std::as_bytes(std::span(two_mebibytes)),
+        "hold", std::as_bytes(std::span(two_megabytes)),
         [this](const Result<Reply>& reply) { answered_ += reply.has_value(); }, {.deadline = 1h}));
     const std::uint64_t before = server_->counts().calls;
     ASSERT_TRUE(process_until(client, [&] { return server_->counts().calls == before + 1; }));
   }
   static void expect_exhausted(Client& client) {
-    const auto refused = client.call("hold", two_mebibytes);
+    const auto refused = client.call("hold", two_megabytes);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().cause(), Cause::exhausted);
     EXPECT_EQ(refused.error().outcome(), Outcome::not_sent);
@@ -87,7 +87,7 @@ class RequestBytes : public testing::Test {
 
   std::vector<Request> held_;
   int answered_ = 0;
-  RunningServer server_{{.request_bytes_max = 3 * mebibyte}};
+  RunningServer server_{{.request_bytes_max = 3 * megabyte}};
 };
 
 TEST_F(RequestBytes, OfAllConnectionsTogetherAreBounded) {  // P4, P15
@@ -119,7 +119,7 @@ TEST_F(RequestBytes, ThatAHandlerHoldsCountAlsoWhenTheirConnectionHasGone) {  //
 TEST_F(RequestBytes, AreFreeAgainWhenACallIsGivenUpHalfWay) {
   RawPeer half(server_.path());
   ASSERT_TRUE(half.greet());
-  ASSERT_TRUE(half.send(RawPeer::call(1, 0, "hold", "x", wire::flag_more, 2 * mebibyte)));
+  ASSERT_TRUE(half.send(RawPeer::call(1, 0, "hold", "x", wire::flag_more, 2 * megabyte)));
   ASSERT_TRUE(half.send(RawPeer::call(2, 1, "tincan.ping")));
   ASSERT_TRUE(half.read(wire::Kind::reply));
   Client client = server_.connect();
