@@ -1,7 +1,5 @@
 #include "path/socket_name.h"
 
-#include <fcntl.h>
-
 #include <cstdint>
 #include <cstdio>
 
@@ -43,7 +41,8 @@ os::SocketAddress temporary_address(const Place& place) {
 }
 
 std::optional<os::SocketAddress> temporary_address_by_text(const Place& place) {
-  if (os::status_at(AT_FDCWD, through(place.directory))) return std::nullopt;
+  const int anywhere = place.directory.get();  // for an absolute path
+  if (os::status_at(anywhere, through(place.directory))) return std::nullopt;
   const std::string text = place.directory_text + "/" + temporary_name(place);
   if (text.size() > limits::sun_path_bytes_max) return std::nullopt;
   return os::SocketAddress::of_path(text);

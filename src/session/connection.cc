@@ -5,14 +5,11 @@
 #include <utility>
 
 #include "os/poller.h"
-#include "path/access.h"
 #include "path/peer.h"
 #include "session/loop.h"
 #include "session/service.h"
 
 namespace tincan::session {
-
-using protocol::Delivery;
 
 Connection::Connection(Descriptor socket, Peer peer, const protocol::Settings& settings, Loop& loop)
     : channel_(std::move(socket)),
@@ -223,172 +220,6 @@ void Connection::abandon(RequestState& request) {
 void Connection::leave_to_parent() {
   closed_ = true;
   session_.end(Failure(Cause::forked));
-}
-
-void Connection::on_hello() { loop_.greeted(*this); }
-
-void Connection::on_call(protocol::IncomingCall&& call) {
-  Service& service = loop_.service();
-  const MethodEntry* const entry = loop_.find(call.method);
-  const std::size_t payload_bytes = call.payload.bytes().size();
-  const std::size_t descriptors_held = call.descriptors.size();
-  const auto turn_away = [&](wire::Reason reason, const std::string& text) {
-    session_.fail(call.id, {.reason = reason, .text = text});
-    session_.release(payload_bytes, call.one_way, descriptors_held);
-  };
-  if (entry == nullptr) {
-    // Nobody gets the words for a one-way call, so they are not made.
-    return turn_away(wire::Reason::no_method,
-                     call.one_way ? std::string() : service.no_method(call.method));
-  }
-  if (!path::admits(entry->allow, peer_)) {
-    LoopCounts::bump(loop_.counts.refused);
-    return turn_away(wire::Reason::refused, call.one_way ? std::string()
-                                                         : std::string(call.method) + ": " +
-                                                               path::refusal(peer_, entry->rules));
-  }
-  RequestState* const request = loop_.new_request(call.method);
-  request->id = call.id;
-  request->entry = entry;
-  request->payload = std::move(call.payload);
-  request->descriptors = std::move(call.descriptors);
-  request->descriptors_held = descriptors_held;
-  if (request->peer.record() != peer_.record()) request->peer = peer_;
-  request->deadline = call.deadline;
-  request->one_way = call.one_way;
-  request->reply_bytes_max = session_.peer_hello().payload_bytes_max;
-  request->reply_descriptors_max = session_.peer_hello().descriptors_max;
-  request->connection = this;
-  request->next = requests_;
-  if (requests_ != nullptr) requests_->previous = request;
-  requests_ = request;
-  session_.tag(call.id, request);
-  LoopCounts::bump(loop_.counts.calls);
-  loop_.run_handler(*request);
-}
-
-void Connection::on_expired() { LoopCounts::bump(loop_.counts.expired); }
-
-void Connection::on_cancel(void* tag) {
-  auto* const request = static_cast<RequestState*>(tag);
-  if (request == nullptr || request->abandoned.exchange(true)) return;
-  LoopCounts::bump(loop_.counts.cancelled);
-}
-
-void Connection::count_delivery(Delivery delivery, bool is_error) {
-  LoopCounts& counts = loop_.counts;
-  if (delivery == Delivery::gone) return LoopCounts::bump(counts.undeliverable);
-  LoopCounts::bump(is_error || delivery != Delivery::queued ? counts.errors : counts.replies);
-}
-
-bool Connection::put_reply(RequestState& request, std::span<const std::byte> payload,
-                           std::vector<Descriptor>&& descriptors) {
-  const std::uint64_t unread = session_.unsent_bytes();
-  const std::uint64_t most = loop_.service().options.outgoing_bytes_max;
-  if (unread <= most) {
-    count_delivery(session_.reply(request.id, payload, std::move(descriptors)), false);
-    return true;
-  }
-  const std::string text = "the caller leaves " + std::to_string(unread) +
-                           " bytes of answers unread, over the " + std::to_string(most) +
-                           " that the server keeps for one connection";
-  count_delivery(session_.fail(request.id, {.reason = wire::Reason::reply_lost, .text = text}),
-                 true);
-  loop_.log_about_peer("an answer was lost: " + name() + " leaves too many unread");
-  return false;
-}
-
-bool Connection::reply(RequestState& request, std::span<const std::byte> payload,
-                       std::vector<Descriptor>&& descriptors) noexcept {
-  bool put = true;
-  try {
-    borrow_room();
-    put = put_reply(request, payload, std::move(descriptors));
-  } catch (const std::exception&) {
-    close();
-  }
-  if (!receiving_ && !closed_) loop_.flush_later(*this);
-  return put;
-}
-
-void Connection::fail(RequestState& request, const wire::Error& error) noexcept {
-  try {
-    borrow_room();
-    count_delivery(session_.fail(request.id, error), true);
-  } catch (const std::exception&) {
-    close();
-  }
-  if (!receiving_ && !closed_) loop_.flush_later(*this);
-}
-
-void Connection::answer(RequestState& request, RequestState::Answer& answer) noexcept {
-  if (answer.is_error) {
-    fail(request, {.reason = answer.reason, .code = answer.code, .text = answer.text});
-  } else {
-    reply(request, answer.payload.bytes(), std::move(answer.descriptors));
-  }
-}
-
-void Connection::forget(RequestState& request) {
-  (request.previous == nullptr ? requests_ : request.previous->next) = request.next;
-  if (request.next != nullptr) request.next->previous = request.previous;
-  request.previous = request.next = nullptr;
-  session_.release(request.payload.bytes().size(), request.one_way, request.descriptors_held);
-  if (charged_bytes_ > 0) settle_charge();
-  // It may be read from again.
-  if (!receiving_ && (watched & EPOLLIN) == 0) loop_.flush_later(*this);
-}
-
-// The server's budget for the bytes of requests: docs/decisions/0015-bytes-of-requests.md.
-
-namespace {
-
-std::uint64_t over_the_free_bytes(std::uint64_t bytes) {
-  return bytes - std::min<std::uint64_t>(bytes, limits::request_bytes_free);
-}
-
-std::uint64_t in_steps(std::uint64_t bytes) {
-  const std::uint64_t steps =
-      bytes / limits::request_bytes_step + (bytes % limits::request_bytes_step != 0);
-  return steps * limits::request_bytes_step;
-}
-
-}  // namespace
-
-bool Connection::may_hold(std::uint64_t bytes) {
-  const std::uint64_t needed = over_the_free_bytes(bytes);
-  if (needed <= charged_bytes_) return true;
-  Quota& quota = loop_.service().quota;
-  for (const std::uint64_t charge : {in_steps(needed), needed}) {
-    const std::uint64_t more = charge - charged_bytes_;
-    if (!quota.charge(*account, more)) continue;
-    charged_bytes_ += more;
-    return true;
-  }
-  LoopCounts::bump(loop_.counts.refused);
-  return false;
-}
-
-/// Gives back what is no longer needed, except for a step that is likely to be needed again.
-void Connection::settle_charge() {
-  const std::uint64_t needed = in_steps(over_the_free_bytes(session_.incoming_bytes()));
-  if (needed >= charged_bytes_) return;
-  if (needed > 0 && charged_bytes_ - needed <= limits::request_bytes_step) return;
-  loop_.service().quota.discharge(*account, charged_bytes_ - needed);
-  charged_bytes_ = needed;
-}
-
-/// Requests that handlers hold outlive the connection, and so does what they are charged.
-void Connection::keep_charge_of_requests() {
-  if (account == nullptr) return;
-  Quota& quota = loop_.service().quota;
-  for (RequestState* request = requests_; request != nullptr; request = request->next) {
-    const std::size_t bytes = request->payload.bytes().size();
-    if (bytes == 0) continue;
-    quota.charge_orphan(*account, bytes);
-    request->account = account;
-  }
-  quota.discharge(*account, std::exchange(charged_bytes_, 0));
 }
 
 }  // namespace tincan::session
