@@ -14,16 +14,20 @@ namespace cli {
 
 namespace {
 
-std::optional<unsigned> parse_number(std::string_view text, int base) {
-  unsigned number = 0;
+template <class Number>
+std::optional<Number> parse_number(std::string_view text, int base = 10) {
+  Number number = 0;
   const char* const last = text.data() + text.size();
   const auto [end, error] = std::from_chars(text.data(), last, number, base);
   if (error != std::errc() || end != last) return std::nullopt;
   return number;
 }
 
+/// "--size" of "-s,--size": what a message calls the option.
+std::string long_name(const std::string& names) { return names.substr(names.rfind(',') + 1); }
+
 mode_t mode_of(const std::string& text) {
-  const auto mode = parse_number(text, 8);
+  const auto mode = parse_number<mode_t>(text, 8);
   if (!mode || *mode > 0777) {
     throw CLI::ValidationError("--mode", fmt::format("{} is not an octal mode such as 0660", text));
   }
@@ -31,13 +35,13 @@ mode_t mode_of(const std::string& text) {
 }
 
 uid_t user_of(const std::string& text) {
-  if (const auto number = parse_number(text, 10)) return *number;
+  if (const auto number = parse_number<uid_t>(text)) return *number;
   if (const passwd* const user = ::getpwnam(text.c_str())) return user->pw_uid;
   throw CLI::ValidationError("--allow-uid", fmt::format("there is no user {}", text));
 }
 
 gid_t group_of(const std::string& text) {
-  if (const auto number = parse_number(text, 10)) return *number;
+  if (const auto number = parse_number<gid_t>(text)) return *number;
   if (const ::group* const found = ::getgrnam(text.c_str())) return found->gr_gid;
   throw CLI::ValidationError("--allow-gid", fmt::format("there is no group {}", text));
 }
@@ -51,6 +55,22 @@ CLI::App* add_command(CLI::App& tool, const std::string& name, const std::string
   app->add_flag("--json", json, "Print results and failures as JSON");
   app->footer(exit_codes_text());
   return app;
+}
+
+CLI::Option* add_number(CLI::App& app, const std::string& name, std::uint64_t& value,
+                        std::uint64_t min, std::uint64_t max, const std::string& description) {
+  // Not CLI11's own conversion, which makes 18446744073709551615 of -1.
+  const auto take = [name, &value, min, max](const std::string& text) {
+    const auto number = parse_number<std::uint64_t>(text);
+    if (!number || *number < min || *number > max) {
+      const std::string range =
+          max == UINT64_MAX ? fmt::format("{} or more", min) : fmt::format("{} to {}", min, max);
+      throw CLI::ValidationError(long_name(name),
+                                 fmt::format("{} is not a whole number; write {}", text, range));
+    }
+    value = *number;
+  };
+  return app.add_option_function<std::string>(name, take, description)->type_name("N");
 }
 
 CLI::Option* add_duration(CLI::App& app, const std::string& name,
@@ -71,10 +91,10 @@ CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& val
     const auto size = parse_size(text);
     if (!size) {
       throw CLI::ValidationError(
-          name, fmt::format("{} is not a size; write it as 512, 64KiB or 1MiB", text));
+          long_name(name), fmt::format("{} is not a size; write it as 512, 64KiB or 1MiB", text));
     }
     if (*size > max) {
-      throw CLI::ValidationError(name,
+      throw CLI::ValidationError(long_name(name),
                                  fmt::format("{} is over {}, the most", text, format_size(max)));
     }
     value = *size;

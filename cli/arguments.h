@@ -23,6 +23,9 @@ struct Command {
 CLI::App* add_command(CLI::App& tool, const std::string& name, const std::string& description,
                       bool& json);
 
+/// Adds an option that takes a whole number from `min` to `max`.
+CLI::Option* add_number(CLI::App& app, const std::string& name, std::uint64_t& value,
+                        std::uint64_t min, std::uint64_t max, const std::string& description);
 /// Adds an option that takes a duration as in durations.h.
 CLI::Option* add_duration(CLI::App& app, const std::string& name,
                           std::optional<std::chrono::nanoseconds>& value,

@@ -27,7 +27,7 @@ constexpr std::uint64_t default_bytes = 56;  // as ping(8)
 
 struct PingArguments {
   std::string address;
-  std::optional<std::uint64_t> count;
+  std::uint64_t count = UINT64_MAX;  ///< As good as for ever.
   std::uint64_t size = default_bytes;
   nanoseconds interval = std::chrono::seconds(1);
   std::optional<nanoseconds> timeout;
@@ -85,7 +85,7 @@ void ping_all(const PingArguments& arguments, tincan::Client& client, PingStatis
   std::string payload = pattern(arguments.size);
   const nanoseconds interval = arguments.flood ? nanoseconds(0) : arguments.interval;
   auto next = Clock::now();
-  for (std::uint64_t sequence = 1; !arguments.count || sequence <= *arguments.count; ++sequence) {
+  for (std::uint64_t sequence = 1; sequence <= arguments.count; ++sequence) {
     if (sequence > 1 && interval.count() > 0) sleep_until(next);
     next = std::max(next + interval, Clock::now());
     ping_once(arguments, client, payload, sequence, statistics);
@@ -138,9 +138,8 @@ Command add_ping(CLI::App& tool) {
       add_command(tool, "ping", "Measure how long a server takes to answer", arguments->json);
   app->add_option("PATH", arguments->address, "The server's address, such as ./app.sock")
       ->required();
-  app->add_option("-c,--count", arguments->count, "End after so many calls (default: on Ctrl-C)")
-      ->type_name("N")
-      ->check(CLI::Range(std::uint64_t{1}, UINT64_MAX).description(""));
+  add_number(*app, "-c,--count", arguments->count, 1, UINT64_MAX,
+             "End after so many calls (default: on Ctrl-C)");
   add_size(*app, "-s,--size", arguments->size, tincan::limits::payload_bytes_max,
            "What to send (default 56)");
   add_interval(*app, arguments->interval);

@@ -30,7 +30,7 @@ struct ServeArguments {
   ListenArguments listening;
   std::vector<std::string> methods;
   std::vector<std::string> program;
-  std::size_t running_max = 32;
+  std::uint64_t running_max = 32;
   std::optional<std::chrono::nanoseconds> drain;
   bool take_over = false;
   bool echo = false;
@@ -262,10 +262,8 @@ Command add_serve(CLI::App& tool, std::vector<std::string> program) {
   app->add_option("--method", arguments->methods, "Serve this method only (repeatable)")
       ->type_name("NAME")
       ->allow_extra_args(false);
-  app->add_option("--max-running", arguments->running_max,
-                  "Commands at once; more calls wait (default 32)")
-      ->type_name("N")
-      ->check(CLI::Range(1, 4096).description(""));
+  add_number(*app, "--max-running", arguments->running_max, 1, 4096,
+             "Commands at once; more calls wait (default 32)");
   add_duration(*app, "--drain", arguments->drain,
                "On SIGTERM, how long calls under way may take (default 5s)");
   return {app, [arguments] { return run(*arguments); }};

@@ -114,13 +114,17 @@ class Ping(tool.Tool):
 
     def test_usage(self):
         for arguments, sentence in (
-                (("-c", "0"), "--count: Value 0 not in range"),
+                *((("-c", wrong), f"--count: {wrong} is not a whole number; write 1 or more")
+                  for wrong in ("-1", "0", "x", "1x", "1.5", "", "18446744073709551616")),
+                (("-c", "1", "-s", "-1"), "--size: -1 is not a size"),
+                (("-c", "1", "-i", "-1"), "--interval: -1 is no number of seconds"),
                 (("-s", "1kb"), "--size: 1kb is not a size; write it as 512, 64KiB or 1MiB"),
                 (("-s", "1GiB"), "--size: 1GiB is over 64 MiB, the most"),
                 (("-i", "soon"), "--interval: soon is no number of seconds")):
             status, out, error = self.ping(*arguments)
             self.assertEqual((status, out), (tool.USAGE, b""), error)
-            self.assertIn(sentence.split(":", 1)[1].strip(), error.decode())
+            self.assertTrue(error.decode().startswith(f"tincan: {sentence}"), error)
+            self.assertTrue(error.endswith(b"\nTry: tincan ping --help\n"), error)
 
 
 class Liar(threading.Thread):

@@ -340,6 +340,9 @@ class Usage(tool.Tool):
         for mode in ("888", "rw", "01777"):
             self.assert_usage(f"--mode: {mode} is not an octal mode such as 0660",
                               "x.sock", "--echo", f"--mode={mode}")
+        for number in ("-1", "0", "4097", "x", "4294967297"):
+            self.assert_usage(f"--max-running: {number} is not a whole number; write 1 to 4096",
+                              "x.sock", "--echo", "--max-running", number)
         self.assert_usage("--allow-uid: there is no user no-such", "x.sock", "--echo",
                           "--allow-uid", "no-such")
         self.assert_usage("--method: tincan.x: names that begin with tincan. are reserved",
