@@ -112,6 +112,33 @@ class Bytes(tool.Tool):
         self.assertEqual(answers, {MANY: (MANY[::-1], b""), MANY[::-1]: (MANY, b"")})
         self.assertEqual((listening.returncode, calling.returncode), (0, 0))
 
+    def leave_in_the_middle(self):
+        """A peer that reads a little, and leaves while we write."""
+        self.listen(lambda connection: connection.recv(1000))
+
+    def test_bytes_that_were_sent_may_have_been_read(self):
+        self.leave_in_the_middle()
+        status, _, error = self.shell('"$1" bytes ./app.sock < /dev/zero')
+        self.assertEqual(status, tool.UNKNOWN, error)
+        self.assertRegex(error.decode(), r"\Atincan: unknown: ./app.sock: the peer left after "
+                                         r"[\d.]+ [KM]iB were sent, which it may have read\n\Z")
+
+    def test_json_tells_how_a_conversation_broke_off(self):
+        self.leave_in_the_middle()
+        status, _, error = self.shell('"$1" bytes ./app.sock --json < /dev/zero')
+        result = json.loads(error)
+        self.assertEqual((status, result["exit_code"]), (tool.UNKNOWN, tool.UNKNOWN))
+        self.assertEqual((result["outcome"], result["cause"]), ("unknown", "closed"))
+        self.assertIn("the peer left", result["message"])
+        self.assertGreaterEqual(result["sent_bytes"], 1000)
+
+    def test_json_of_input_that_cannot_be_read(self):
+        self.listen(lambda connection: None)
+        status, _, error = self.shell('"$1" bytes app.sock --json <&-')
+        result = json.loads(error)
+        self.assertEqual((status, result["outcome"]), (tool.FAILED, "not sent"))
+        self.assertEqual(result["message"], "cannot read stdin: Bad file descriptor")
+
     def test_nobody_comes(self):
         result = self.run_tool("bytes", "--listen", self.path, "--timeout", "50ms")
         self.assert_ends(result, tool.NOT_SENT, "tincan: ")
