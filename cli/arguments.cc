@@ -34,16 +34,16 @@ mode_t mode_of(const std::string& text) {
   return *mode;
 }
 
-uid_t user_of(const std::string& text) {
+uid_t user_of(const std::string& option, const std::string& text) {
   if (const auto number = parse_number<uid_t>(text)) return *number;
   if (const passwd* const user = ::getpwnam(text.c_str())) return user->pw_uid;
-  throw CLI::ValidationError("--allow-uid", fmt::format("there is no user {}", text));
+  throw CLI::ValidationError(option, fmt::format("there is no user {}", text));
 }
 
-gid_t group_of(const std::string& text) {
+gid_t group_of(const std::string& option, const std::string& text) {
   if (const auto number = parse_number<gid_t>(text)) return *number;
   if (const ::group* const found = ::getgrnam(text.c_str())) return found->gr_gid;
-  throw CLI::ValidationError("--allow-gid", fmt::format("there is no group {}", text));
+  throw CLI::ValidationError(option, fmt::format("there is no group {}", text));
 }
 
 }  // namespace
@@ -102,29 +102,42 @@ CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& val
   return app.add_option_function<std::string>(name, take, description)->type_name("SIZE");
 }
 
-void ListenArguments::add_to(CLI::App& app) {
-  app.add_option_function<std::string>(
-         "--mode", [this](const std::string& text) { mode = mode_of(text); },
-         "Who may connect, as the socket file's mode (default 0600)")
-      ->type_name("MODE");
-  app.add_option("--group", group, "The socket file's group, by name or number")
-      ->type_name("GROUP");
-  app.add_option_function<std::vector<std::string>>(
-         "--allow-uid",
-         [this](const std::vector<std::string>& users) {
-           for (const std::string& user : users) allow.uids.push_back(user_of(user));
-         },
-         "Admit this user only (repeatable); by name or number")
-      ->type_name("USER")
-      ->allow_extra_args(false);
-  app.add_option_function<std::vector<std::string>>(
-         "--allow-gid",
-         [this](const std::vector<std::string>& groups) {
-           for (const std::string& name : groups) allow.gids.push_back(group_of(name));
-         },
-         "Admit members of this group only (repeatable); by name or number")
-      ->type_name("GROUP")
-      ->allow_extra_args(false);
+CLI::Option* add_server_uid(CLI::App& app, std::optional<uid_t>& uid) {
+  const auto take = [&uid](const std::string& text) { uid = user_of("--server-uid", text); };
+  return app
+      .add_option_function<std::string>("--server-uid", take,
+                                        "The server must run as this user; by name or number")
+      ->type_name("USER");
+}
+
+std::vector<CLI::Option*> ListenArguments::add_to(CLI::App& app) {
+  const auto take_mode = [this](const std::string& text) { mode = mode_of(text); };
+  const auto take_group = [this](const std::string& text) {
+    static_cast<void>(group_of("--group", text));
+    group = text;
+  };
+  const auto take_users = [this](const std::vector<std::string>& users) {
+    for (const std::string& user : users) allow.uids.push_back(user_of("--allow-uid", user));
+  };
+  const auto take_groups = [this](const std::vector<std::string>& groups) {
+    for (const std::string& name : groups) allow.gids.push_back(group_of("--allow-gid", name));
+  };
+  using Words = std::vector<std::string>;
+  return {app.add_option_function<std::string>(
+                 "--mode", take_mode, "Who may connect, as the socket file's mode (default 0600)")
+              ->type_name("MODE"),
+          app.add_option_function<std::string>("--group", take_group,
+                                               "The socket file's group, by name or number")
+              ->type_name("GROUP"),
+          app.add_option_function<Words>("--allow-uid", take_users,
+                                         "Admit this user only (repeatable); by name or number")
+              ->type_name("USER")
+              ->allow_extra_args(false),
+          app.add_option_function<Words>(
+                 "--allow-gid", take_groups,
+                 "Admit members of this group only (repeatable); by name or number")
+              ->type_name("GROUP")
+              ->allow_extra_args(false)};
 }
 
 }  // namespace cli

@@ -33,6 +33,8 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name,
 /// Adds an option that takes a size as in sizes.h.
 CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& value,
                       std::uint64_t max, const std::string& description);
+/// Adds --server-uid: whom a client expects at the other end.
+CLI::Option* add_server_uid(CLI::App& app, std::optional<uid_t>& uid);
 
 /// Who may connect and how the path is claimed: the options of those commands that listen.
 struct ListenArguments {
@@ -40,7 +42,8 @@ struct ListenArguments {
   std::optional<std::string> group;
   tincan::AllowList allow;
 
-  void add_to(CLI::App& app);
+  /// Returns what it added.
+  std::vector<CLI::Option*> add_to(CLI::App& app);
 };
 
 }  // namespace cli

@@ -18,6 +18,7 @@ struct BytesArguments {
   std::string address;
   ListenArguments listening;
   std::optional<std::chrono::nanoseconds> timeout;
+  std::optional<uid_t> server_uid;
   bool listen = false;
   bool verbose = false;
   bool json = false;
@@ -82,7 +83,8 @@ ExitCode listen(const BytesArguments& arguments) {
 ExitCode run(const BytesArguments& arguments) {
   if (arguments.listen) return listen(arguments);
   auto stream = tincan::Stream::connect(
-      arguments.address, arguments.timeout.value_or(tincan::limits::connect_deadline));
+      arguments.address, arguments.timeout.value_or(tincan::limits::connect_deadline),
+      arguments.server_uid);
   if (!stream) return report_failure(arguments, stream.error(), exit_code_of(stream.error()));
   return talk(arguments, *stream);
 }
@@ -94,8 +96,10 @@ Command add_bytes(CLI::App& tool) {
   CLI::App* const app = add_command(
       tool, "bytes", "Talk raw: stdin to the socket, the socket to stdout", arguments->json);
   app->add_option("PATH", arguments->address, "The address, such as ./app.sock")->required();
-  app->add_flag("--listen", arguments->listen, "Listen, and talk with the first who connects");
-  arguments->listening.add_to(*app);
+  CLI::Option* const listen =
+      app->add_flag("--listen", arguments->listen, "Listen, and talk with the first who connects");
+  for (CLI::Option* const option : arguments->listening.add_to(*app)) option->needs(listen);
+  add_server_uid(*app, arguments->server_uid)->excludes(listen);
   add_duration(*app, "--timeout", arguments->timeout,
                "For connecting (default 1s); with --listen for somebody to connect");
   app->add_flag("-v,--verbose", arguments->verbose, "Tell on stderr about the peer and the bytes");

@@ -28,6 +28,7 @@ struct CallArguments {
   std::string method;
   std::string body;
   std::optional<nanoseconds> timeout;
+  std::optional<uid_t> server_uid;
   bool verbose = false;
   bool json = false;
 };
@@ -103,7 +104,7 @@ std::optional<nanoseconds> time_left(const CallArguments& arguments, nanoseconds
 
 ExitCode call(const CallArguments& arguments) {
   Times times;
-  tincan::ClientOptions options;
+  tincan::ClientOptions options{.server_uid = arguments.server_uid};
   if (arguments.timeout) options.connect_deadline = *arguments.timeout;
   auto started = Clock::now();
   if (arguments.verbose) remark(fmt::format("* connecting to {}", arguments.address));
@@ -154,6 +155,7 @@ Command add_call(CLI::App& tool) {
   app->add_option("BODY", arguments->body, "What to send; - reads stdin (default: nothing)");
   add_duration(*app, "--timeout", arguments->timeout,
                "For connecting and calling together (default: 1s and 5s)");
+  add_server_uid(*app, arguments->server_uid);
   app->add_flag("-v,--verbose", arguments->verbose,
                 "Tell on stderr about the server, the transport, sizes and time");
   return {app, [arguments] { return run(*arguments); }};

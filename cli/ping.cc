@@ -31,6 +31,7 @@ struct PingArguments {
   std::uint64_t size = default_bytes;
   nanoseconds interval = std::chrono::seconds(1);
   std::optional<nanoseconds> timeout;
+  std::optional<uid_t> server_uid;
   bool flood = false;
   bool json = false;
 };
@@ -93,7 +94,7 @@ void ping_all(const PingArguments& arguments, tincan::Client& client, PingStatis
 }
 
 ExitCode run(const PingArguments& arguments) {
-  tincan::ClientOptions options;
+  tincan::ClientOptions options{.server_uid = arguments.server_uid};
   if (arguments.timeout) options.connect_deadline = *arguments.timeout;
   auto client = tincan::Client::connect(arguments.address, options);
   if (!client) return report(client.error(), exit_code_of(client.error()), arguments.json);
@@ -145,6 +146,7 @@ Command add_ping(CLI::App& tool) {
   add_interval(*app, arguments->interval);
   app->add_flag("--flood", arguments->flood, "Call without pause, and print the statistics only");
   add_duration(*app, "--timeout", arguments->timeout, "For each call (default 5s)");
+  add_server_uid(*app, arguments->server_uid);
   return {app, [arguments] { return run(*arguments); }};
 }
 

@@ -38,7 +38,7 @@ _tincan() {
       mapfile -t COMPREPLY < <(compgen -g -- "$current")
       return
       ;;
-    --allow-uid)
+    --allow-uid | --server-uid)
       mapfile -t COMPREPLY < <(compgen -u -- "$current")
       return
       ;;
@@ -55,9 +55,9 @@ _tincan() {
   fi
   case $command in
     serve) words=(--echo $listen --take-over --method --max-running --drain $common) ;;
-    call) words=(--timeout --verbose $common) ;;
-    ping) words=(--count --size --interval --flood --timeout $common) ;;
-    bytes) words=(--listen $listen --timeout --verbose $common) ;;
+    call) words=(--timeout --server-uid --verbose $common) ;;
+    ping) words=(--count --size --interval --flood --timeout --server-uid $common) ;;
+    bytes) words=(--listen $listen --timeout --server-uid --verbose $common) ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "${words[*]}" -- "$current")
 }

@@ -172,6 +172,15 @@ class Bytes(tool.Tool):
         self.assert_ends(self.shell('"$1" bytes app.sock <&-'), tool.FAILED,
                          b"tincan: cannot read stdin: Bad file descriptor\n")
 
+    def test_options_of_who_listens(self):
+        for option, value in (("--mode", "0660"), ("--group", "0"), ("--allow-uid", "0"),
+                              ("--allow-gid", "0")):
+            self.assert_ends(self.run_tool("bytes", self.path, option, value), tool.USAGE,
+                             f"tincan: {option} requires --listen\nTry: tincan bytes --help\n"
+                             .encode())
+        self.assert_ends(self.run_tool("bytes", self.path, "--listen", "--server-uid", "0"),
+                         tool.USAGE, "--listen excludes --server-uid")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -161,6 +161,17 @@ class Failures(tool.Tool):
             "call", self.path, "m")
         self.assertEqual(failure["cause"], "refused")
 
+    def test_whom_the_server_must_run_as(self):
+        self.serve(self.path, "--echo")
+        own, other = str(os.getuid()), "54321"
+        for command in (("call", self.path, "tincan.ping"), ("ping", self.path, "-c", "1"),
+                        ("bytes", self.path)):
+            status, _, error = self.run_tool(*command, "--server-uid", other)
+            self.assertEqual(status, tool.REFUSED, error)
+            self.assertRegex(error.decode(), rf"runs as uid {own}.*, not as uid {other}")
+            status, _, error = self.run_tool(*command, "--server-uid", own)
+            self.assertEqual(status, tool.SUCCESS, error)
+
     def test_an_error_cannot_steer_the_terminal(self):
         self.serve_shell(r"printf '\033[2Jgone' >&2; exit 1")
         self.assert_ends(self.call("m"), tool.DECLARED,
@@ -182,6 +193,9 @@ class Usage(tool.Tool):
             self.assert_usage(
                 f"--timeout: {wrong} is not a duration; write it as 200ms, 2s or 1m",
                 "x", "m", f"--timeout={wrong}")
+
+        self.assert_usage("--server-uid: there is no user no-such", "x", "m",
+                          "--server-uid", "no-such")
 
     def test_an_address_of_an_unknown_scheme(self):
         result = self.run_tool("call", "bogus:x", "m")

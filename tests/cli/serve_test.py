@@ -345,6 +345,8 @@ class Usage(tool.Tool):
                               "x.sock", "--echo", "--max-running", number)
         self.assert_usage("--allow-uid: there is no user no-such", "x.sock", "--echo",
                           "--allow-uid", "no-such")
+        self.assert_usage("--group: there is no group no-such", "x.sock", "--echo",
+                          "--group", "no-such")
         self.assert_usage("--method: tincan.x: names that begin with tincan. are reserved",
                           "x.sock", "--echo", "--method", "tincan.x")
         self.assert_usage("--method: a name has 1 to 255 bytes", "x.sock", "--echo",

@@ -140,6 +140,17 @@ TEST_F(ServerCheck, RefusesAStrangerWhoWasFirstAndSendsItNothing) {
   EXPECT_EQ(client(0, {}), 1);
 }
 
+TEST_F(ServerCheck, SaysWhereOthersCanWriteAndWhatToAskFor) {
+  auto server = serve(stranger);
+  ASSERT_TRUE(server);
+  expect_failure(Cause::refused,
+                 "runs as uid 65531, who is neither root nor you, and others can "
+                 "write in the directory " +
+                     directory_.path() +
+                     "; if you expect that user, ask for it: --server-uid 65531, "
+                     "or ClientOptions::server_uid");
+}
+
 TEST_F(ServerCheck, AcceptsRootOurselvesAndWhoWasAskedFor) {
   auto server = serve(0);
   EXPECT_EQ(client(stranger, {}), 0);
