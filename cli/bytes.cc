@@ -1,12 +1,15 @@
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <memory>
 
 #include "commands.h"
 #include "conversation.h"
+#include "durations.h"
 #include "json.h"
 #include "output.h"
+#include "signals.h"
 #include "sizes.h"
 #include "tincan/stream.h"
 
@@ -64,7 +67,29 @@ ExitCode report_failure(const BytesArguments& arguments, const tincan::Failure& 
   return code;
 }
 
+/// Waits for the first who may connect. A signal ends the process, and leaves no socket file.
+tincan::Result<tincan::Stream> accept_first(tincan::Listener& listener, tincan::Deadline timeout,
+                                            const tincan::Descriptor& signals) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  while (true) {
+    pollfd ready[] = {{signals.get(), POLLIN, 0}, {listener.fd(), POLLIN, 0}};
+    std::optional<timespec> time;
+    if (timeout) time = time_to_wait(*timeout - (Clock::now() - start));
+    const int count = ::ppoll(ready, std::size(ready), time ? &*time : nullptr, nullptr);
+    if (ready[0].revents != 0) {
+      listener.close();
+      end_by(take_signal(signals));
+    }
+    if (count < 0) continue;  // EINTR
+    // Who may not connect is turned away, which leaves nobody.
+    auto stream = listener.accept(std::chrono::nanoseconds(0));
+    if (stream || count == 0 || stream.error().cause() != tincan::Cause::deadline) return stream;
+  }
+}
+
 ExitCode listen(const BytesArguments& arguments) {
+  const auto signals = open_stop_signals();
   auto listener = tincan::Listener::listen(arguments.address, {.mode = arguments.listening.mode,
                                                                .group = arguments.listening.group,
                                                                .allow = arguments.listening.allow,
@@ -74,9 +99,10 @@ ExitCode listen(const BytesArguments& arguments) {
     return report_failure(arguments, listener.error(), exit_code_of_listening(listener.error()));
   }
   if (arguments.verbose) remark(fmt::format("* listening at {}", arguments.address));
-  auto stream = listener->accept(arguments.timeout);
+  auto stream = accept_first(*listener, arguments.timeout, signals);
   if (!stream) return report_failure(arguments, stream.error(), exit_code_of(stream.error()));
   listener->close();
+  restore_stop_signals();
   return talk(arguments, *stream);
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
@@ -52,6 +53,12 @@ std::string format_duration(std::chrono::nanoseconds duration) {
   if (count < 1e6) return fmt::format("{:.1f} us", count / 1e3);
   if (count < 1e9) return fmt::format("{:.2f} ms", count / 1e6);
   return fmt::format("{:.2f} s", count / 1e9);
+}
+
+timespec time_to_wait(std::chrono::nanoseconds duration) {
+  duration = std::max(duration, std::chrono::nanoseconds(0));
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(duration);
+  return {seconds.count(), (duration - seconds).count()};
 }
 
 double seconds_of(std::chrono::nanoseconds duration) {

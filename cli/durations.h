@@ -1,5 +1,7 @@
 #pragma once
 
+#include <time.h>
+
 #include <chrono>
 #include <optional>
 #include <string>
@@ -15,6 +17,8 @@ namespace cli {
 
 /// With the unit that suits it: "850 ns", "85.1 us", "1.20 ms", "3.00 s".
 [[nodiscard]] std::string format_duration(std::chrono::nanoseconds duration);
+/// For ppoll(2); nothing waits less than no time.
+[[nodiscard]] timespec time_to_wait(std::chrono::nanoseconds duration);
 /// For JSON.
 [[nodiscard]] double seconds_of(std::chrono::nanoseconds duration);
 

@@ -121,19 +121,17 @@ class ServeLoop {
     polled_.push_back({signals_.get(), POLLIN, 0});
     polled_.push_back({server_.fd(), server_.events(), 0});
     commands_.add_to(polled_);
-    const auto time = time_to_wait();
+    const auto time = time_left();
     ::ppoll(polled_.data(), polled_.size(), time ? &*time : nullptr, nullptr);
     if (polled_.front().revents != 0) take_stop();
   }
 
-  [[nodiscard]] std::optional<timespec> time_to_wait() const {
+  [[nodiscard]] std::optional<timespec> time_left() const {
     auto first = server_.deadline();
     const auto other = commands_.deadline();
     if (other && (!first || *other < *first)) first = other;
     if (!first) return std::nullopt;
-    const std::chrono::nanoseconds left = std::max(*first - Clock::now(), Clock::duration::zero());
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
-    return timespec{seconds.count(), (left - seconds).count()};
+    return time_to_wait(*first - Clock::now());
   }
 
   /// The first signal drains; the second ends the drain.

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -143,6 +144,35 @@ class Bytes(tool.Tool):
         result = self.run_tool("bytes", "--listen", self.path, "--timeout", "50ms")
         self.assert_ends(result, tool.NOT_SENT, "tincan: ")
         self.assertFalse(self.exists("app.sock"))
+
+    def test_a_signal_while_nobody_comes_leaves_no_file(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process = self.start("bytes", "--listen", self.path)
+            self.assertTrue(eventually(lambda: self.exists("app.sock")))
+            self.assertEqual(self.stop(process, number), (-number, "", ""))
+            self.assertFalse(self.exists("app.sock"))
+
+    def test_a_signal_ends_a_conversation(self):
+        process = self.start("bytes", "--listen", self.path, stdin=subprocess.PIPE)
+        self.assertTrue(eventually(lambda: self.exists("app.sock")))
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(tool.PATIENCE)
+            client.connect(self.path)
+            client.sendall(b"ping")
+            self.assertEqual(process.stdout.read(4), b"ping")
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(tool.PATIENCE), -signal.SIGTERM)
+
+    def test_who_may_not_connect_is_not_the_first(self):
+        process = self.start("bytes", "--listen", self.path, "--allow-uid", "54321",
+                             "--timeout", "1h")
+        self.assertTrue(eventually(lambda: self.exists("app.sock")))
+        for _ in range(2):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(tool.PATIENCE)
+                client.connect(self.path)
+                self.assertEqual(client.recv(1), b"")
+        self.assertEqual(self.stop(process)[0], -signal.SIGTERM)
 
     def test_nobody_there(self):
         self.assert_ends(self.run_tool("bytes", "./none.sock"), tool.NOT_SENT,
