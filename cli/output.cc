@@ -12,6 +12,16 @@
 
 namespace cli {
 
+namespace {
+
+void say(std::string text) {
+  text += '\n';
+  // There is nowhere to report that stderr does not work.
+  [[maybe_unused]] const int error = write_all(STDERR_FILENO, text);
+}
+
+}  // namespace
+
 void fill_standard_descriptors() {
   for (int number = 0; number <= 2; ++number) {
     if (::fcntl(number, F_GETFD) != -1 || errno != EBADF) continue;
@@ -48,13 +58,15 @@ ExitCode print_untrusted(std::string_view bytes) {
   return ::isatty(STDOUT_FILENO) == 1 ? print(escaped(bytes)) : print(bytes);
 }
 
+ExitCode print_line(std::string_view line) { return print(escaped_line(line) + "\n"); }
+
 void complain(std::string_view message) { remark(fmt::format("tincan: {}", message)); }
 
-void complain(const tincan::Failure& failure) { complain(failure.explain()); }
-
-void remark(std::string_view line) {
-  // There is nowhere to report that stderr does not work.
-  [[maybe_unused]] const int error = write_all(STDERR_FILENO, escaped(line) + "\n");
+void complain(const tincan::Failure& failure) {
+  if (failure.outcome() != tincan::Outcome::declared) return complain(failure.explain());
+  say(fmt::format("tincan: {}", escaped(failure.explain())));
 }
+
+void remark(std::string_view line) { say(escaped_line(line)); }
 
 }  // namespace cli

@@ -20,8 +20,12 @@ void fill_standard_descriptors();
 /// The same, with control characters escaped when stdout is a terminal: for bytes from a peer.
 [[nodiscard]] ExitCode print_untrusted(std::string_view bytes);
 
-/// "tincan: …" on stderr, escaped: parts of it may come from a peer.
+/// Prints a line of ours on stdout, escaped: names in it may come from anywhere.
+[[nodiscard]] ExitCode print_line(std::string_view line);
+
+/// "tincan: …" on stderr, escaped, in one line: parts of it may come from a peer.
 void complain(std::string_view message);
+/// The same; what a handler declared may have several lines.
 void complain(const tincan::Failure& failure);
 /// A line on stderr as it is, escaped.
 void remark(std::string_view line);

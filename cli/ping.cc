@@ -68,8 +68,8 @@ void ping_once(const PingArguments& arguments, tincan::Client& client, std::stri
   }
   std::string line;
   if (!arguments.flood && !arguments.json) {
-    line = fmt::format("{} from {}: seq={} time={}\n", format_size(payload.size()),
-                       arguments.address, sequence, format_duration(took));
+    line = fmt::format("{} from {}: seq={} time={}", format_size(payload.size()), arguments.address,
+                       sequence, format_duration(took));
   }
   statistics.add(took, line);
 }
@@ -100,8 +100,8 @@ ExitCode run(const PingArguments& arguments) {
   if (!client) return report(client.error(), exit_code_of(client.error()), arguments.json);
   if (!arguments.json) {
     const ExitCode printed =
-        print(fmt::format("PING {} ({}): {} a call\n", arguments.address, client->peer().describe(),
-                          format_size(arguments.size)));
+        print_line(fmt::format("PING {} ({}): {} a call", arguments.address,
+                               client->peer().describe(), format_size(arguments.size)));
     if (printed != ExitCode::success) return printed;
   }
   auto signals = open_stop_signals();

@@ -9,6 +9,7 @@
 #include "durations.h"
 #include "json.h"
 #include "output.h"
+#include "text.h"
 
 namespace cli {
 
@@ -59,7 +60,7 @@ void PingStatistics::add(nanoseconds time, std::string_view line) {
   const std::lock_guard lock(mutex_);
   times_.add(time);
   if (line.empty()) return;
-  if (const ExitCode printed = print(line); printed != ExitCode::success) {
+  if (const ExitCode printed = print_line(line); printed != ExitCode::success) {
     std::_Exit(static_cast<int>(printed));
   }
 }
@@ -87,7 +88,7 @@ void PingStatistics::report_and_exit() { std::_Exit(static_cast<int>(report()));
 std::string PingStatistics::text() const {
   const std::uint64_t replies = times_.count();
   const std::uint64_t calls = replies + failures_;
-  std::string text = fmt::format("--- {} ping statistics ---\n", address_);
+  std::string text = fmt::format("--- {} ping statistics ---\n", escaped_line(address_));
   text += fmt::format("{} calls, {} replies, {} failed, in {}\n", calls, replies, failures_,
                       format_duration(elapsed_));
   if (replies == 0) return text;

@@ -17,6 +17,7 @@
 #include "notify.h"
 #include "output.h"
 #include "signals.h"
+#include "text.h"
 #include "tincan/server.h"
 
 namespace cli {
@@ -74,9 +75,10 @@ std::string ready_line(const tincan::Address& address, bool as_json) {
     if (file) json.update({{"mode", file->mode}, {"user", file->user}, {"group", file->group}});
     return line_of(json);
   }
-  if (!file) return fmt::format("serving {}, pid {}\n", address.text(), ::getpid());
-  return fmt::format("serving {}, mode {}, owner {}:{}, pid {}\n", address.text(), file->mode,
-                     file->user, file->group, ::getpid());
+  std::string line = fmt::format("serving {}", address.text());
+  if (file) line += fmt::format(", mode {}, owner {}:{}", file->mode, file->user, file->group);
+  line += fmt::format(", pid {}", ::getpid());
+  return escaped_line(line) + "\n";
 }
 
 std::string drained_line(const tincan::Server& server, bool as_json) {
@@ -96,8 +98,8 @@ std::string drained_line(const tincan::Server& server, bool as_json) {
   }
   return fmt::format(
       "drained {}: {} connections, {} calls, {} replies, {} errors, {} cancelled, {} refused\n",
-      server.address().text(), counts.accepted, counts.calls, counts.replies, counts.errors,
-      counts.cancelled, counts.refused);
+      escaped_line(server.address().text()), counts.accepted, counts.calls, counts.replies,
+      counts.errors, counts.cancelled, counts.refused);
 }
 
 /// Drives a server, and the programs that answer for it, until it has drained.

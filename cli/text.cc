@@ -36,9 +36,37 @@ Character first_character(std::string_view text) {
   return {bytes, code};
 }
 
+/// The explicit formatting characters of Unicode's bidirectional algorithm (UAX #9): with them a
+/// name reads as another one.
+bool changes_direction(std::uint32_t code) {
+  return code == 0x061c || code == 0x200e || code == 0x200f || (code >= 0x202a && code <= 0x202e) ||
+         (code >= 0x2066 && code <= 0x2069);
+}
+
+bool ends_a_line(std::uint32_t code) { return code == '\n' || code == 0x2028 || code == 0x2029; }
+
 bool steers_a_terminal(std::uint32_t code) {
   if (code == '\n' || code == '\t') return false;
-  return code < 0x20 || (code >= 0x7f && code < 0xa0);
+  return code < 0x20 || (code >= 0x7f && code < 0xa0) || changes_direction(code);
+}
+
+std::string escape_all(std::string_view text, bool line_ends) {
+  std::string result;
+  while (!text.empty()) {
+    const Character character = first_character(text);
+    const std::string_view piece = text.substr(0, character.bytes == 0 ? 1 : character.bytes);
+    const bool harmless = character.bytes != 0 && !steers_a_terminal(character.code) &&
+                          !(line_ends && ends_a_line(character.code));
+    if (harmless) {
+      result += piece;
+    } else {
+      for (const char byte : piece) {
+        fmt::format_to(std::back_inserter(result), "\\x{:02x}", static_cast<unsigned char>(byte));
+      }
+    }
+    text.remove_prefix(piece.size());
+  }
+  return result;
 }
 
 }  // namespace
@@ -52,22 +80,9 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-std::string escaped(std::string_view text) {
-  std::string result;
-  while (!text.empty()) {
-    const Character character = first_character(text);
-    const std::string_view piece = text.substr(0, character.bytes == 0 ? 1 : character.bytes);
-    if (character.bytes != 0 && !steers_a_terminal(character.code)) {
-      result += piece;
-    } else {
-      for (const char byte : piece) {
-        fmt::format_to(std::back_inserter(result), "\\x{:02x}", static_cast<unsigned char>(byte));
-      }
-    }
-    text.remove_prefix(piece.size());
-  }
-  return result;
-}
+std::string escaped(std::string_view text) { return escape_all(text, false); }
+
+std::string escaped_line(std::string_view text) { return escape_all(text, true); }
 
 std::string base64(std::string_view bytes) {
   constexpr std::string_view digits =

@@ -8,8 +8,11 @@ namespace cli {
 [[nodiscard]] bool is_utf8(std::string_view text);
 
 /// `text` with everything that could steer a terminal written as \xNN: control characters but tab
-/// and newline, the C1 controls, and bytes that are no UTF-8.
+/// and newline, the C1 controls, what changes the direction of writing, and bytes that are no
+/// UTF-8.
 [[nodiscard]] std::string escaped(std::string_view text);
+/// The same for what has to stay one line: newlines and line separators too.
+[[nodiscard]] std::string escaped_line(std::string_view text);
 
 [[nodiscard]] std::string base64(std::string_view bytes);
 

@@ -38,6 +38,24 @@ class Lines(tool.Tool):
         drained = json.loads(out)
         self.assertEqual((status, drained["event"], drained["calls"]), (0, "drained", 1))
 
+    def test_a_name_cannot_steer_the_terminal_nor_make_a_line(self):
+        for name, shown in (("a\x1b[31m.sock", r"a\x1b[31m.sock"), ("a\nb.sock", r"a\x0ab.sock"),
+                            ("a\u202eb.sock", r"a\xe2\x80\xaeb.sock"),
+                            ("a\u2028b.sock", r"a\xe2\x80\xa8b.sock"), ("dös.sock", "dös.sock")):
+            server = self.serve(f"./{name}", "--echo")
+            self.assertTrue(server.line.startswith(f"serving ./{shown}, mode 0600"), server.line)
+            _, out, error = self.run_tool("ping", f"./{name}", "-c", "1")
+            lines = out.decode().splitlines()
+            self.assertEqual((len(lines), error), (6, b""))
+            for line in lines[:3]:
+                self.assertIn(f"./{shown}", line)
+            self.assertIn(f"connecting to ./{shown}\n", self.run_tool(
+                "call", f"./{name}", "tincan.ping", "-v")[2].decode())
+            self.assertTrue(self.stop(server)[1].startswith(f"drained ./{shown}: "))
+            self.assert_ends(self.run_tool("call", f"./{name}", "m"), tool.NOT_SENT,
+                             f"tincan: not sent: ./{shown} does not exist; start the server, or "
+                             "check the path\n".encode())
+
     def test_the_manager_is_told(self):
         for name in (os.path.join(self.folder, "notify"), f"\0tincan-cli-{os.getpid()}"):
             manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
