@@ -27,6 +27,13 @@ struct BytesArguments {
   bool json = false;
 };
 
+/// Where JSON goes: stdout belongs to the bytes.
+constexpr int json_to = STDERR_FILENO;
+
+ExitCode report_failure(const BytesArguments& arguments, const tincan::Failure& failure) {
+  return report(failure, exit_code_of(failure), arguments.json, json_to);
+}
+
 ExitCode talk(const BytesArguments& arguments, tincan::Stream& stream) {
   if (arguments.verbose) {
     remark(fmt::format("* connected to {}: {}", arguments.address, stream.peer().describe()));
@@ -45,24 +52,13 @@ ExitCode talk(const BytesArguments& arguments, tincan::Stream& stream) {
                    {"message", done.error().message}});
     }
     json["exit_code"] = static_cast<int>(code);
-    [[maybe_unused]] const int error = write_all(STDERR_FILENO, line_of(json));
+    [[maybe_unused]] const int error = write_all(json_to, line_of(json));
     return code;
   }
   if (!done) complain(done.error().message);
   if (arguments.verbose) {
     remark(fmt::format("* sent {}, received {}", format_size(conversation.sent()),
                        format_size(conversation.received())));
-  }
-  return code;
-}
-
-/// On stderr, also as JSON: stdout belongs to the bytes.
-ExitCode report_failure(const BytesArguments& arguments, const tincan::Failure& failure,
-                        ExitCode code) {
-  if (arguments.json) {
-    [[maybe_unused]] const int error = write_all(STDERR_FILENO, line_of(json_of(failure, code)));
-  } else {
-    complain(failure);
   }
   return code;
 }
@@ -96,11 +92,12 @@ ExitCode listen(const BytesArguments& arguments) {
                                                                .backlog = 1,
                                                                .abstract = true});
   if (!listener) {
-    return report_failure(arguments, listener.error(), exit_code_of_listening(listener.error()));
+    const ExitCode code = exit_code_of_listening(listener.error());
+    return report_here(listener.error(), code, arguments.json, json_to);
   }
   if (arguments.verbose) remark(fmt::format("* listening at {}", arguments.address));
   auto stream = accept_first(*listener, arguments.timeout, signals);
-  if (!stream) return report_failure(arguments, stream.error(), exit_code_of(stream.error()));
+  if (!stream) return report_failure(arguments, stream.error());
   listener->close();
   restore_stop_signals();
   return talk(arguments, *stream);
@@ -111,7 +108,7 @@ ExitCode run(const BytesArguments& arguments) {
   auto stream = tincan::Stream::connect(
       arguments.address, arguments.timeout.value_or(tincan::limits::connect_deadline),
       arguments.server_uid);
-  if (!stream) return report_failure(arguments, stream.error(), exit_code_of(stream.error()));
+  if (!stream) return report_failure(arguments, stream.error());
   return talk(arguments, *stream);
 }
 

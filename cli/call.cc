@@ -135,8 +135,11 @@ ExitCode run(CallArguments& arguments) {
   if (arguments.body == "-") {
     auto body = read_stdin();
     if (!body) {
-      complain(fmt::format("cannot read the body from stdin: {}", std::strerror(body.error())));
-      return ExitCode::failed;
+      const tincan::Failure failure(
+          tincan::Cause::system,
+          fmt::format("cannot read the body from stdin: {}", std::strerror(body.error())),
+          body.error());
+      return report(failure, ExitCode::failed, arguments.json);
     }
     arguments.body = std::move(*body);
   }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -19,7 +21,15 @@ using Json = nlohmann::ordered_json;
 /// One line. Bytes that are no UTF-8 are replaced: JSON cannot carry them.
 [[nodiscard]] std::string line_of(const Json& json);
 
-/// Tells a failure the way that was asked for: one JSON line on stdout, or a sentence on stderr.
-ExitCode report(const tincan::Failure& failure, ExitCode code, bool as_json);
+/// Tells how a call ended the way that was asked for: one JSON line on `json_to`, or a sentence on
+/// stderr.
+ExitCode report(const tincan::Failure& failure, ExitCode code, bool as_json,
+                int json_to = STDOUT_FILENO);
+/// The same for what is no call, and so has no outcome: serving, or a wrong argument.
+ExitCode report_here(const tincan::Failure& failure, ExitCode code, bool as_json,
+                     int json_to = STDOUT_FILENO);
+/// A wrong argument of `command`. A sentence is followed by where to read more.
+ExitCode report_usage(const std::string& sentence, const std::string& command, bool as_json,
+                      int json_to = STDOUT_FILENO);
 
 }  // namespace cli

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "commands.h"
+#include "json.h"
 #include "output.h"
 #include "tincan/tincan.h"
 
@@ -36,12 +37,17 @@ std::optional<std::string> what_is_wrong(CLI::App& tool, const std::vector<std::
                      fmt::join(names, ", "));
 }
 
-ExitCode usage_error(const CLI::App& tool, const CLI::ParseError& error) {
-  complain(error.what());
+/// Whether --json was among the words, though they cannot be read.
+bool wants_json(const std::vector<std::string>& words) {
+  const auto end = std::ranges::find(words, "--");
+  return std::find(words.begin(), end, "--json") != end;
+}
+
+ExitCode usage_error(const CLI::App& tool, const CLI::ParseError& error, bool as_json) {
   std::string command = "tincan";
   for (const CLI::App* chosen : tool.get_subcommands()) command += " " + chosen->get_name();
-  remark(fmt::format("Try: {} --help", command));
-  return ExitCode::usage;
+  const bool bytes = command == "tincan bytes";  // its stdout belongs to the bytes
+  return report_usage(error.what(), command, as_json, bytes ? STDERR_FILENO : STDOUT_FILENO);
 }
 
 ExitCode run(std::vector<std::string> words) {
@@ -53,10 +59,9 @@ ExitCode run(std::vector<std::string> words) {
   const Command commands[] = {add_serve(tool, std::move(program)), add_call(tool), add_ping(tool),
                               add_bytes(tool)};
   if (const auto wrong = what_is_wrong(tool, words)) {
-    complain(*wrong);
-    remark("Try: tincan --help");
-    return ExitCode::usage;
+    return report_usage(*wrong, "tincan", wants_json(words));
   }
+  const bool as_json = wants_json(words);
   try {
     std::ranges::reverse(words);  // what CLI11 asks for
     tool.parse(std::move(words));
@@ -65,7 +70,7 @@ ExitCode run(std::vector<std::string> words) {
   } catch (const CLI::CallForHelp&) {
     return print(tool.help());
   } catch (const CLI::ParseError& error) {
-    return usage_error(tool, error);
+    return usage_error(tool, error, as_json);
   }
   for (const Command& command : commands) {
     if (command.arguments->parsed()) return command.run();

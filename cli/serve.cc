@@ -180,7 +180,7 @@ ExitCode serve(const ServeArguments& arguments, const tincan::Address& address) 
   ::signal(SIGPIPE, SIG_IGN);  // who reads our lines may leave; the service goes on
   auto server = tincan::Server::listen(address, server_options(arguments));
   if (!server) {
-    return report(server.error(), exit_code_of_listening(server.error()), arguments.json);
+    return report_here(server.error(), exit_code_of_listening(server.error()), arguments.json);
   }
   CommandQueue commands(arguments.program, arguments.running_max);
   add_handlers(*server, arguments, commands);
@@ -237,12 +237,10 @@ class ServeFormatter : public CLI::Formatter {
 
 ExitCode run(const ServeArguments& arguments) {
   if (const auto wrong = what_is_wrong(arguments)) {
-    complain(*wrong);
-    remark("Try: tincan serve --help");
-    return ExitCode::usage;
+    return report_usage(*wrong, "tincan serve", arguments.json);
   }
   const auto address = tincan::Address::parse(arguments.address);
-  if (!address) return report(address.error(), ExitCode::usage, arguments.json);
+  if (!address) return report_here(address.error(), ExitCode::usage, arguments.json);
   return serve(arguments, *address);
 }
 

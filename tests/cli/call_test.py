@@ -95,6 +95,11 @@ class Descriptors(tool.Tool):
         self.assertEqual(self.shell('"$1" call app.sock m hello <&-'), (0, b"hello", b""))
         self.assert_ends(self.shell('"$1" call app.sock m - <&-'), tool.FAILED,
                          b"tincan: cannot read the body from stdin: Bad file descriptor\n")
+        status, out, error = self.shell('"$1" call app.sock m - --json <&-')
+        self.assertEqual((status, error), (tool.FAILED, b""))
+        result = json.loads(out)
+        self.assertEqual((result["outcome"], result["message"]),
+                         ("not sent", "cannot read the body from stdin: Bad file descriptor"))
 
     def test_a_closed_stderr_gets_into_nobodys_way(self):
         self.assertEqual(self.shell('"$1" call app.sock m hello -v 2>&-'), (0, b"hello", b""))
@@ -196,6 +201,23 @@ class Usage(tool.Tool):
 
         self.assert_usage("--server-uid: there is no user no-such", "x", "m",
                           "--server-uid", "no-such")
+
+    def test_json_says_what_is_wrong_too(self):
+        for command, words, sentence in (
+                ("call", ("x", "m", "--timeout", "soon"), "--timeout: soon is not a duration"),
+                ("ping", ("x", "-c", "0"), "--count: 0 is not a whole number"),
+                ("serve", ("x",), "what should answer?"),
+                ("serve", ("bogus:x", "--echo"), "bogus:x"),
+                ("bytes", (), "PATH is required"),
+                ("cal", (), "no command cal")):
+            status, out, error = self.run_tool(command, *words, "--json")
+            stream, other = (error, out) if command == "bytes" else (out, error)
+            self.assertEqual((status, other), (tool.USAGE, b""), command)
+            result = json.loads(stream)
+            self.assertIn(sentence, result["message"])
+            self.assertEqual((result["cause"], result["exit_code"]), ("usage", tool.USAGE))
+            self.assertNotIn("outcome", result)
+        self.assertEqual(self.run_tool("call", "none", "m", "--bogus", "--", "--json")[1], b"")
 
     def test_an_address_of_an_unknown_scheme(self):
         result = self.run_tool("call", "bogus:x", "m")

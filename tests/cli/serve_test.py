@@ -299,6 +299,7 @@ class Places(tool.Tool):
             self.assertEqual(result[0], tool.FAILED)
             self.assertIn(f"{self.path} is held by pid {server.pid} ({os.path.realpath(TINCAN)})",
                           result[stream].decode())
+        self.assertNotIn("outcome", json.loads(result[1]))
 
     def test_take_over(self):
         old = self.serve(self.path, "--echo", "--take-over")
