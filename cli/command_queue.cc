@@ -55,10 +55,12 @@ std::optional<RunningCommand::Clock::time_point> CommandQueue::deadline() const 
   return first;
 }
 
-void CommandQueue::clear() {
+std::size_t CommandQueue::clear() {
+  const std::size_t unfinished = waiting_.size() + running_.size();
   waiting_.clear();
   waiting_bytes_ = 0;
   running_.clear();
+  return unfinished;
 }
 
 }  // namespace cli

@@ -29,8 +29,9 @@ class CommandQueue {
   [[nodiscard]] std::optional<RunningCommand::Clock::time_point> deadline() const;
   /// Moves every program on, and starts the next.
   void process();
-  /// Kills what runs; callers get what they get from a server that is gone.
-  void clear();
+  /// Kills what runs; callers get what they get from a server that is gone. Returns how many calls
+  /// that were.
+  std::size_t clear();
 
  private:
   void start_next();

@@ -89,8 +89,8 @@ std::string PingStatistics::text() const {
   const std::uint64_t replies = times_.count();
   const std::uint64_t calls = replies + failures_;
   std::string text = fmt::format("--- {} ping statistics ---\n", escaped_line(address_));
-  text += fmt::format("{} calls, {} replies, {} failed, in {}\n", calls, replies, failures_,
-                      format_duration(elapsed_));
+  text += fmt::format("{}, {}, {} failed, in {}\n", counted(calls, "call", "calls"),
+                      counted(replies, "reply", "replies"), failures_, format_duration(elapsed_));
   if (replies == 0) return text;
   text +=
       fmt::format("time min/avg/p50/p99/p99.9/max = {:.1f}/{:.1f}/{:.1f}/{:.1f}/{:.1f}/{:.1f} us\n",

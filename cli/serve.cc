@@ -1,10 +1,6 @@
 #include <fmt/format.h>
-#include <grp.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,8 +12,8 @@
 #include "json.h"
 #include "notify.h"
 #include "output.h"
+#include "serve_lines.h"
 #include "signals.h"
-#include "text.h"
 #include "tincan/server.h"
 
 namespace cli {
@@ -38,83 +34,20 @@ struct ServeArguments {
   bool json = false;
 };
 
-/// True when the address is a connection that was handed to us: our stdout then belongs to
-/// whoever started us, and carries no lines of ours.
-bool is_inherited_connection(const tincan::Address& address) {
-  constexpr int first_of_systemd = 3;  // SD_LISTEN_FDS_START
-  const bool systemd = address.kind() == tincan::Address::Kind::systemd;
-  if (!systemd && address.kind() != tincan::Address::Kind::descriptor) return false;
-  int listens = 0;
-  socklen_t size = sizeof listens;
-  const int number = systemd ? first_of_systemd : address.descriptor();
-  return ::getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens == 0;
-}
-
-/// Who owns the socket file, and its mode; nothing where there is no file.
-struct FileFacts {
-  std::string mode;
-  std::string user;
-  std::string group;
-};
-
-std::optional<FileFacts> file_facts(const tincan::Address& address) {
-  struct stat status;
-  if (address.kind() != tincan::Address::Kind::path) return std::nullopt;
-  if (::lstat(address.name().c_str(), &status) != 0) return std::nullopt;
-  const passwd* const user = ::getpwuid(status.st_uid);
-  const ::group* const group = ::getgrgid(status.st_gid);
-  return FileFacts{fmt::format("{:04o}", status.st_mode & 07777),
-                   user != nullptr ? user->pw_name : std::to_string(status.st_uid),
-                   group != nullptr ? group->gr_name : std::to_string(status.st_gid)};
-}
-
-std::string ready_line(const tincan::Address& address, bool as_json) {
-  const auto file = file_facts(address);
-  if (as_json) {
-    Json json{{"event", "ready"}, {"address", address.text()}, {"pid", ::getpid()}};
-    if (file) json.update({{"mode", file->mode}, {"user", file->user}, {"group", file->group}});
-    return line_of(json);
-  }
-  std::string line = fmt::format("serving {}", address.text());
-  if (file) line += fmt::format(", mode {}, owner {}:{}", file->mode, file->user, file->group);
-  line += fmt::format(", pid {}", ::getpid());
-  return escaped_line(line) + "\n";
-}
-
-std::string drained_line(const tincan::Server& server, bool as_json) {
-  const auto counts = server.counts();
-  if (as_json) {
-    return line_of({{"event", "drained"},
-                    {"address", server.address().text()},
-                    {"connections", counts.accepted},
-                    {"calls", counts.calls},
-                    {"replies", counts.replies},
-                    {"errors", counts.errors},
-                    {"cancelled", counts.cancelled},
-                    {"expired", counts.expired},
-                    {"undeliverable", counts.undeliverable},
-                    {"refused", counts.refused},
-                    {"breaches", counts.breaches}});
-  }
-  return fmt::format(
-      "drained {}: {} connections, {} calls, {} replies, {} errors, {} cancelled, {} refused\n",
-      escaped_line(server.address().text()), counts.accepted, counts.calls, counts.replies,
-      counts.errors, counts.cancelled, counts.refused);
-}
-
 /// Drives a server, and the programs that answer for it, until it has drained.
 class ServeLoop {
  public:
   ServeLoop(tincan::Server& server, CommandQueue& commands, tincan::Descriptor signals)
       : server_(server), commands_(commands), signals_(std::move(signals)) {}
 
-  void run() {
+  /// Returns how many calls it gave up in the end.
+  std::size_t run() {
     while (!hurried_) {
       wait();
       if (!server_.process()) break;
       commands_.process();
     }
-    commands_.clear();
+    return commands_.clear();
   }
 
  private:
@@ -175,7 +108,7 @@ tincan::ServerOptions server_options(const ServeArguments& arguments) {
 }
 
 ExitCode serve(const ServeArguments& arguments, const tincan::Address& address) {
-  const bool silent = is_inherited_connection(address);
+  const ServeLines lines(address, arguments.json);  // looks at what was inherited while it is ours
   auto signals = open_stop_signals();
   ::signal(SIGPIPE, SIG_IGN);  // who reads our lines may leave; the service goes on
   auto server = tincan::Server::listen(address, server_options(arguments));
@@ -184,13 +117,10 @@ ExitCode serve(const ServeArguments& arguments, const tincan::Address& address) 
   }
   CommandQueue commands(arguments.program, arguments.running_max);
   add_handlers(*server, arguments, commands);
-  if (!silent) {
-    const ExitCode printed = print(ready_line(address, arguments.json));
-    if (printed != ExitCode::success) return printed;
-  }
+  if (const ExitCode printed = lines.print_ready(); printed != ExitCode::success) return printed;
   notify_systemd("READY=1");
-  ServeLoop(*server, commands, std::move(signals)).run();
-  return silent ? ExitCode::success : print(drained_line(*server, arguments.json));
+  const std::size_t unfinished = ServeLoop(*server, commands, std::move(signals)).run();
+  return lines.print_drained(server->counts(), unfinished);
 }
 
 /// Found before the path is claimed: a server that could only answer with errors helps nobody.

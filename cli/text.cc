@@ -84,6 +84,10 @@ std::string escaped(std::string_view text) { return escape_all(text, false); }
 
 std::string escaped_line(std::string_view text) { return escape_all(text, true); }
 
+std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
 std::string base64(std::string_view bytes) {
   constexpr std::string_view digits =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,9 @@ namespace cli {
 [[nodiscard]] std::string escaped(std::string_view text);
 /// The same for what has to stay one line: newlines and line separators too.
 [[nodiscard]] std::string escaped_line(std::string_view text);
+
+/// "1 reply", "2 replies".
+[[nodiscard]] std::string counted(std::uint64_t count, std::string_view one, std::string_view many);
 
 [[nodiscard]] std::string base64(std::string_view bytes);
 

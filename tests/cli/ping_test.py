@@ -13,7 +13,7 @@ from tool import eventually
 
 STATISTICS = re.compile(
     r"^--- \S+ ping statistics ---\n"
-    r"(\d+) calls, (\d+) replies, (\d+) failed, in [\d.]+ [num]?s\n"
+    r"(\d+) calls?, (\d+) repl(?:y|ies), (\d+) failed, in [\d.]+ [num]?s\n"
     r"time min/avg/p50/p99/p99\.9/max = ([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+) us\n"
     r"\d+ calls a second, CPU [\d.]+ us a call here, [\d.]+ us in the server\n\Z", re.MULTILINE)
 

@@ -24,9 +24,27 @@ class Lines(tool.Tool):
             self.assertEqual(self.call("m", "hello")[1], b"hello")
             self.assertEqual(self.stop(server, number),
                              (tool.SUCCESS,
-                              "drained ./app.sock: 1 connections, 1 calls, 1 replies, "
+                              "drained ./app.sock: 1 connection, 1 call, 1 reply, "
                               "0 errors, 0 cancelled, 0 refused\n", ""))
             self.assertFalse(self.exists("app.sock"))
+
+    def test_the_last_line_counts_what_went_wrong(self):
+        server = self.serve(self.path, "--echo")
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.settimeout(tool.PATIENCE)
+            peer.connect(self.path)
+            peer.sendall(b"GET / HTTP/1.1\r\n\r\n" * 10)
+            while peer.recv(4096):
+                pass
+        self.assertRegex(self.stop(server)[1], r"\Adrained .*: 1 connection, .*, 1 breach\n\Z")
+
+    def test_the_last_line_counts_what_a_second_signal_ended(self):
+        server = self.serve_shell('touch "$1/started"; exec sleep 60')
+        self.start("call", self.path, "m", "--timeout", "1h")
+        self.assertTrue(eventually(lambda: self.exists("started")))
+        server.send_signal(signal.SIGTERM)
+        self.assertTrue(eventually(lambda: not self.exists("app.sock")))
+        self.assertRegex(self.stop(server)[1], r"1 call, 0 replies, .*, 1 unfinished\n\Z")
 
     def test_json(self):
         server = self.serve("./app.sock", "--echo", "--json")
@@ -241,7 +259,7 @@ class Endings(tool.Tool):
         server = self.serve_shell(self.SCRIPT)
         self.assertEqual(self.call("m", "--timeout", "300ms")[0], tool.UNKNOWN)
         self.assert_ended()
-        self.assertIn("1 calls, 0 replies", self.stop(server)[1])
+        self.assertIn("1 call, 0 replies", self.stop(server)[1])
 
     def test_a_caller_that_dies_ends_the_command_and_its_children(self):
         self.serve_shell(self.SCRIPT)
@@ -309,19 +327,54 @@ class Places(tool.Tool):
         self.assertEqual(self.call("m"), (0, b"new\n", b""))
         self.assertEqual(self.stop(new)[0], 0)
 
+    def serve_inherited(self, address, *sockets, names=""):
+        """Serves `address` with these as descriptors 3 and up, as systemd would hand them over."""
+        script = ('LISTEN_PID=$$ LISTEN_FDS=$3 LISTEN_FDNAMES=$4 exec "$1" serve "$2" --echo')
+
+        def place():
+            for number, each in enumerate(copies, 3):
+                os.dup2(each, number)
+
+        # Out of the way of the numbers that they are to have.
+        copies = [fcntl.fcntl(each.fileno(), fcntl.F_DUPFD_CLOEXEC, 50) for each in sockets]
+        server = self.start(command=["bash", "-c", script, "bash", TINCAN, address,
+                                     str(len(sockets)), names],
+                            pass_fds=range(3, 3 + len(sockets)), preexec_fn=place)
+        for copy in copies:
+            os.close(copy)
+        return server
+
     def test_an_inherited_listener(self):
-        script = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$1" serve "$2" --echo'
         for address in ("fd:3", "systemd:"):
             listener = socket.socket(socket.AF_UNIX)
             listener.bind(self.path)
+            os.chmod(self.path, 0o640)
             listener.listen()
-            server = self.start(command=["bash", "-c", script, "bash", TINCAN, address],
-                                pass_fds=(3,), preexec_fn=lambda: os.dup2(listener.fileno(), 3))
-            self.assertEqual(self.line_of(server), f"serving {address}, pid {server.pid}\n")
+            server = self.serve_inherited(address, listener)
+            self.assertRegex(self.line_of(server),
+                             rf"\Aserving {address} at {self.path}, mode 0640, owner \w+:\w+, "
+                             rf"pid {server.pid}\n\Z")
             listener.close()
             self.assertEqual(self.call("m", "hello"), (0, b"hello", b""))
             self.assertEqual(self.stop(server)[0], 0)
             os.unlink(self.path)  # it belongs to the giver, and stays
+
+    def test_of_several_inherited_sockets_the_name_tells(self):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self.path)
+            listener.listen()
+            ours, theirs = socket.socketpair()
+            with ours:
+                server = self.serve_inherited("systemd:conn", listener, theirs, names="main:conn")
+                theirs.close()
+            # A connection is served without lines, and its end is the server's.
+            self.assertEqual(server.communicate(timeout=tool.PATIENCE)[0], b"")
+            self.assertEqual(server.returncode, 0)
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                server = self.serve_inherited("systemd:main", theirs, listener, names="conn:main")
+                self.assertTrue(self.line_of(server).startswith("serving systemd:main at /"))
+                self.assertEqual(self.call("m", "hello"), (0, b"hello", b""))
 
     def test_an_abstract_name_needs_a_rule(self):
         name = f"unix-abstract:tincan-cli-{os.getpid()}"
