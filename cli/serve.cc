@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -123,16 +124,22 @@ ExitCode serve(const ServeArguments& arguments, const tincan::Address& address) 
   return lines.print_drained(server->counts(), unfinished);
 }
 
+/// A directory passes access(2) too.
+bool is_executable_file(const std::string& path) {
+  struct stat status;
+  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+         ::access(path.c_str(), X_OK) == 0;
+}
+
 /// Found before the path is claimed: a server that could only answer with errors helps nobody.
 bool can_be_run(const std::string& program) {
+  if (program.contains('/')) return is_executable_file(program);
   const char* const variable = ::getenv("PATH");
-  if (program.contains('/')) return ::access(program.c_str(), X_OK) == 0;
   std::string_view folders = variable != nullptr ? variable : "/usr/local/bin:/bin:/usr/bin";
   while (true) {
     const std::string_view folder = folders.substr(0, folders.find(':'));
-    const std::string candidate =
-        fmt::format("{}/{}", folder.empty() ? std::string_view(".") : folder, program);
-    if (!program.empty() && ::access(candidate.c_str(), X_OK) == 0) return true;
+    const std::string_view place = folder.empty() ? "." : folder;
+    if (!program.empty() && is_executable_file(fmt::format("{}/{}", place, program))) return true;
     if (folder.size() == folders.size()) return false;
     folders.remove_prefix(folder.size() + 1);
   }
@@ -143,7 +150,8 @@ std::optional<std::string> what_is_wrong(const ServeArguments& arguments) {
     return "what should answer? Give either --echo or -- COMMAND ARG...";
   }
   if (!arguments.echo && !can_be_run(arguments.program.front())) {
-    return fmt::format("{}: no such program, or it cannot be executed", arguments.program.front());
+    return fmt::format("{} is no program that can be run; check the name and its permissions",
+                       arguments.program.front());
   }
   for (const std::string& method : arguments.methods) {
     if (method.empty() || method.size() > tincan::limits::method_bytes_max) {

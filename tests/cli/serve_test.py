@@ -407,8 +407,9 @@ class Usage(tool.Tool):
         self.assert_usage(answer, "x.sock")
         self.assert_usage(answer, "x.sock", "--")
         self.assert_usage(answer, "x.sock", "--echo", "--", "cat")
-        self.assert_usage("no-such: no such program, or it cannot be executed",
-                          "x.sock", "--", "no-such")
+        for program in ("no-such", "./no-such", "/tmp", "/etc/passwd", ""):
+            self.assert_usage(f"{program} is no program that can be run; check the name and its "
+                              "permissions", "x.sock", "--", program)
         for mode in ("888", "rw", "01777"):
             self.assert_usage(f"--mode: {mode} is not an octal mode such as 0660",
                               "x.sock", "--echo", f"--mode={mode}")
