@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "os/file.h"
 #include "os/user.h"
+#include "path/occupant.h"
 
 namespace tincan::path {
 
@@ -35,6 +36,7 @@ class LockTaker {
     if (!file && file.error().code == ENOENT) {
       file = os::open_at(directory(), name_, O_RDWR | O_CREAT | O_EXCL, 0600);
       if (!file && file.error().code == EEXIST) return std::nullopt;
+      if (!file && file.error().code == ENOENT) return nothing_can_be_made();
       if (file) narrow(*file);
     }
     if (!file) return cannot_open(file.error().code);
@@ -126,6 +128,14 @@ class LockTaker {
     return replace(*status);
   }
 
+  /// A directory that was removed, or one of a file system such as /proc.
+  std::unexpected<Failure> nothing_can_be_made() const {
+    return fail(Cause::path,
+                place_.text + ": no file can be made in the directory " + place_.directory_text +
+                    "; use another directory",
+                ENOENT);
+  }
+
   std::unexpected<Failure> may_not_create(int error) const {
     return fail(Cause::refused,
                 place_.text + ": " + os::describe_user(os::own_uid()) +
@@ -135,6 +145,10 @@ class LockTaker {
 
   /// Puts a lock of our own, locked already, in the place of `old`.
   Attempt replace(const struct stat& old) {
+    // Without its lock, the owner of a socket that we may not replace could not start again.
+    const auto standing = examine(place_, place_.name, {});
+    const auto ours = standing ? may_replace(place_, *standing) : std::unexpected(standing.error());
+    if (!ours) return std::unexpected(ours.error());
     const std::string fresh = name_ + ".new";
     if (const auto cleared = clear(fresh); !cleared) return std::unexpected(cleared.error());
     auto opened = os::open_at(directory(), fresh, O_RDWR | O_CREAT | O_EXCL, 0600);

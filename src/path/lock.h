@@ -30,10 +30,11 @@ struct LockRecord {
 /// The file is never removed, for a lock on a removed file excludes nobody. Its name is looked at
 /// again after the lock was had, and its owner, type and links before it is written, so that nobody
 /// can plant a file for us to damage. A lock of another user, who could lock us out with it, is
-/// replaced where the directory lets us.
+/// replaced where the directory lets us and nothing of that user's stands at the path.
 class Lock {
  public:
-  /// Errors: `held` (by whom) · `path` (what has the lock's name) · `refused` · `exhausted`.
+  /// Errors: `held` (by whom) · `path` (what has the lock's name, or the path's) · `refused` ·
+  /// `exhausted`.
   [[nodiscard]] static Result<Lock> take(const Place& place);
   /// Takes the lock over from its holder, who passed it to us.
   /// Errors: `held` when it is not the lock of `place`, or is locked by somebody else.

@@ -81,4 +81,20 @@ Result<Occupant> examine(const Place& place, const std::string& name,
   }
 }
 
+Result<void> may_replace(const Place& place, const Occupant& occupant) {
+  switch (occupant.state) {
+    case Occupant::State::none:
+    case Occupant::State::dead:
+      return {};
+    case Occupant::State::live:
+      return std::unexpected(
+          Failure(Cause::held, place.text + " is held by " + occupant.description));
+    case Occupant::State::foreign:
+      break;
+  }
+  return std::unexpected(
+      Failure(Cause::path, place.text + " is " + occupant.description +
+                               ", which is not ours to remove; look at it, or use another path"));
+}
+
 }  // namespace tincan::path

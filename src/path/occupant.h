@@ -31,4 +31,8 @@ struct Occupant {
 [[nodiscard]] Result<Occupant> examine(const Place& place, const std::string& name,
                                        const std::vector<os::FileId>& recorded);
 
+/// What to tell when `occupant` stands at the path and is not ours to replace; nothing when it is.
+/// Causes: `held` · `path`.
+[[nodiscard]] Result<void> may_replace(const Place& place, const Occupant& occupant);
+
 }  // namespace tincan::path

@@ -8,6 +8,7 @@
 
 #include <filesystem>
 
+#include "os/socket.h"
 #include "support/process.h"
 #include "support/temporary_directory.h"
 #include "support/user.h"
@@ -115,6 +116,15 @@ TEST_F(LockFile, NeverFollowsAPlantedLink) {
   EXPECT_EQ(test::read_file(victim), "");
 }
 
+TEST_F(LockFile, SaysThatNothingCanBeMadeThere) {
+  place_ = *Place::open("/proc/x.sock");
+  expect_refusal("/proc/x.sock: no file can be made in the directory /proc");
+  std::filesystem::create_directory(directory_ / "gone");
+  place_ = *Place::open(directory_ / "gone/x.sock");
+  std::filesystem::remove(directory_ / "gone");
+  expect_refusal("no file can be made in the directory " + directory_.path());
+}
+
 TEST_F(LockFile, NamesWhatElseHasItsName) {
   ASSERT_EQ(::mkdir(file_.c_str(), 0700), 0);
   expect_refusal("a directory");
@@ -141,6 +151,27 @@ TEST_F(ForeignLockFile, IsReplacedByRoot) {
   EXPECT_TRUE(lock->in_place(place_));
   EXPECT_FALSE(take());
   EXPECT_FALSE(std::filesystem::exists(file_ + ".new"));
+}
+
+TEST_F(ForeignLockFile, StaysWithASocketThatIsNotOursToRemove) {
+  ASSERT_EQ(::chmod(directory_.path().c_str(), 01777), 0);
+  // A server of the stranger's that was killed: its lock and its socket are left.
+  auto server = test::Process::fork([&] {
+    if (!test::become(stranger)) return 9;
+    const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const auto bound = os::bind(socket, os::SocketAddress::of_path(place_.text));
+    return bound && take() ? 0 : 1;
+  });
+  ASSERT_EQ(server.wait(), 0) << server.output();
+  const ino_t before = status().st_ino;
+  const auto lock = take();
+  ASSERT_FALSE(lock);
+  EXPECT_EQ(lock.error().detail(),
+            place_.text +
+                " is a socket of uid 65531, which is not ours to remove; look at it, or "
+                "use another path");
+  EXPECT_EQ(status().st_ino, before);
+  EXPECT_EQ(test::run_as(stranger, [&] { return take() ? 0 : 1; }), 0);
 }
 
 TEST_F(ForeignLockFile, IsReplacedByTheDirectorysOwnerWhoCannotReadIt) {
