@@ -27,6 +27,12 @@ std::string read_answer(tincan::Stream& server) {
   return answer;
 }
 
+void complain(std::string answer) {
+  if (answer.empty()) return void(std::puts("Client Error: the server closed the connection"));
+  for (char& byte : answer) byte = byte < ' ' || byte == 0x7f ? '?' : byte;  // it is a stranger's
+  std::printf("Client Error: received invalid message \"%s\"\n", answer.c_str());
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -37,10 +43,7 @@ int main(int count, char** arguments) {
     tincan::or_exit(server.write("ping", patience));
     std::puts("Client: Sent ping");
     const std::string answer = read_answer(server);
-    if (answer != "pong") {
-      std::printf("Client Error: received invalid message \"%s\"\n", answer.c_str());
-      return 1;
-    }
+    if (answer != "pong") return complain(answer), 1;
     std::puts("Client: Received pong");
   }
   tincan::or_exit(server.write("end", patience));

@@ -12,29 +12,30 @@
 using namespace tincan;
 
 // Takes the next word off `received`: bytes arrive in pieces or joined, and C programs send the NUL
-// byte too. Empty: more has to arrive; "?": this is no word of ours.
-static std::string next_word(std::string& received) {
+// byte too. Empty: more has to arrive; "?": it was no word of ours, and that has been said.
+static std::string next_word(std::string& received, bool end) {
   received.erase(0, received.find_first_not_of('\0'));
   for (const std::string word : {"ping", "end"}) {
     if (received.starts_with(word)) return received.erase(0, word.size()), word;
-    if (word.starts_with(received)) return "";
+    if (word.starts_with(received) && (!end || received.empty())) return "";
   }
-  return "?";
+  for (char& byte : received) byte = byte < ' ' || byte == 0x7f ? '?' : byte;
+  return std::printf("Server Error: received invalid message \"%s\"\n", received.c_str()), "?";
 }
 
 static void serve(Stream client) {
   std::byte buffer[16];
   std::string received;
   while (const auto got = client.read(buffer)) {
-    if (got->end) return;
     received += text_of({buffer, got->bytes});
-    for (auto word = next_word(received); !word.empty(); word = next_word(received)) {
+    for (std::string word; !(word = next_word(received, got->end)).empty();) {
       if (word == "end") return void(std::puts("Server: Connection shutting down"));
-      if (word == "?") return void(std::puts("Server Error: received an invalid message"));
+      if (word == "?") return;
       std::puts("Server: Received ping");
       if (!client.write("pong")) return;
       std::puts("Server: Sent pong");
     }
+    if (got->end) return;
   }
 }
 
@@ -47,8 +48,7 @@ int main(int count, char** arguments) {
   std::setvbuf(stdout, nullptr, _IONBF, 0);  // or exit() repeats what a thread writes
   std::printf("Listening on %s\n", listener.address().text().c_str());
   std::jthread accepting([&listener] {
-    while (true) {
-      auto client = listener.accept();
+    for (auto client = listener.accept();; client = listener.accept()) {
       if (client) std::thread(serve, std::move(*client)).detach();
       if (!client && client.error().cause() == Cause::closed) return;
     }

@@ -121,7 +121,47 @@ class PingPong(unittest.TestCase):
             other.sendall(b"ngend")
             self.assertEqual(other.recv(16), b"pong")
             _, said = server.end()
-        self.assertEqual(said.count("Server Error: received an invalid message"), 6)
+        for wrong in ("pong", "??", "GET / HTTP/1.1??", "pin?g", "e" * 16, "pang"):
+            self.assertEqual(
+                said.count(f'Server Error: received invalid message "{wrong}"\n'), 1, said)
+
+    def test_a_message_that_is_cut_off_is_wrong(self):
+        with self.serve() as server:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(PATIENCE)
+                client.connect(self.path)
+                client.sendall(b"pingpi")
+                self.assertEqual(client.recv(16), b"pong")
+                client.shutdown(socket.SHUT_WR)
+                self.assertEqual(client.recv(16), b"")
+            self.assertEqual(self.raw(b"ping\0end\0"), b"pong")
+            _, said = server.end()
+        self.assertEqual(said.count("Server Error"), 1, said)
+        self.assertIn('Server Error: received invalid message "pi"\n', said)
+
+    def answer_to_the_client(self, answer):
+        """Runs our client against a server that answers so and closes; what the client says."""
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.settimeout(PATIENCE)
+            listener.bind(self.path)
+            listener.listen()
+            client = subprocess.Popen(example("pingpong_client", self.path),
+                                      stdout=subprocess.PIPE, text=True)
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(PATIENCE)
+                connection.recv(16)
+                connection.sendall(answer)
+            said, _ = client.communicate(timeout=PATIENCE)
+        self.assertEqual(client.returncode, 1, said)
+        return said.splitlines()[-1]
+
+    def test_a_server_that_leaves_or_steers_is_told_in_words(self):
+        for answer, said in ((b"", "the server closed the connection"),
+                             (b"po", 'received invalid message "po"'),
+                             (b"\x1b[2J\xff\n", 'received invalid message "?[2J??"')):
+            self.assertEqual(self.answer_to_the_client(answer), f"Client Error: {said}")
+            os.unlink(self.path)
 
     def test_many_clients_at_once(self):
         with self.serve() as server:
