@@ -18,6 +18,8 @@ namespace tincan {
 ///     systemd:  systemd:name        socket activation, sd_listen_fds(3); by LISTEN_FDNAMES
 ///     exec:program args             a child process over a socketpair; words split at spaces
 ///
+/// The child of `exec:` finds its end of the pair as descriptor 3, and in LISTEN_FDS, so that it
+/// may serve `fd:3` or `systemd:`.
 /// A scheme is lower-case letters, digits, '+', '-', '.' and a colon; a file whose name looks like
 /// one is written as "./fd:3". Paths of up to `limits::path_bytes_max` bytes work; nothing is ever
 /// truncated.
