@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "operator_log.h"
 #include "output.h"
 #include "sizes.h"
 #include "tincan/limits.h"
@@ -242,7 +243,7 @@ void RunningCommand::answer(int code, int status) {
   }
   if (code == CLD_EXITED && status == 0) {
     // A warning of a program that did its work is for the operator.
-    [[maybe_unused]] const int error = write_all(STDERR_FILENO, error_.bytes);
+    log_bytes(error_.bytes);
     request_.reply(out_.bytes);
     return;
   }

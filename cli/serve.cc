@@ -12,6 +12,7 @@
 #include "durations.h"
 #include "json.h"
 #include "notify.h"
+#include "operator_log.h"
 #include "output.h"
 #include "serve_lines.h"
 #include "signals.h"
@@ -104,7 +105,7 @@ tincan::ServerOptions server_options(const ServeArguments& arguments) {
   if (arguments.drain) {
     options.drain_deadline = std::chrono::ceil<std::chrono::milliseconds>(*arguments.drain);
   }
-  options.log = [](std::string_view line) { complain(line); };
+  options.log = log_line;
   return options;
 }
 

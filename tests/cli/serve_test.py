@@ -1,9 +1,11 @@
 """tincan serve: commands that answer, their end, and the server's own beginning and end."""
 
+import contextlib
 import fcntl
 import json
 import os
 import pwd
+import select
 import signal
 import socket
 import subprocess
@@ -174,6 +176,28 @@ class Commands(tool.Tool):
         server = self.serve_shell("echo careful >&2; echo fine")
         self.assertEqual(self.call("m"), (0, b"fine\n", b""))
         self.assertEqual(self.stop(server)[2], "careful\n")
+
+    def test_a_log_that_nobody_reads_stops_nothing(self):
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b"x" * 4096)
+        os.set_blocking(writing, True)
+        self.serve_shell("echo careful >&2; echo fine", stderr=writing)
+        os.close(writing)
+        for _ in range(3):
+            self.assertEqual(self.call("m"), (0, b"fine\n", b""))
+        while set(os.read(reading, 65536)) == {ord("x")} and select.select([reading], [], [], 0)[0]:
+            pass
+        self.assertEqual(self.call("m"), (0, b"fine\n", b""))
+        expected = b"tincan: 3 messages lost, for nobody read them\ncareful\n"
+        said = b""
+        while len(said) < len(expected):
+            self.assertTrue(select.select([reading], [], [], tool.PATIENCE)[0], said)
+            said += os.read(reading, 65536)
+        self.assertEqual(said, expected)
 
     def test_a_reply_over_the_limit_is_an_error(self):
         self.serve_shell("exec head -c 70000000 /dev/zero")

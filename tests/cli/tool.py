@@ -73,9 +73,10 @@ class Tool(unittest.TestCase):
         process.line = self.line_of(process)
         return process
 
-    def serve_shell(self, script, *options):
+    def serve_shell(self, script, *options, **process_options):
         """Serves self.path with a shell script, whose $1 is the test's folder."""
-        return self.serve(self.path, *options, "--", "sh", "-c", script, "sh", self.folder)
+        return self.serve(self.path, *options, "--", "sh", "-c", script, "sh", self.folder,
+                          **process_options)
 
     def line_of(self, process, deadline=PATIENCE):
         """The next line of the process's stdout. Unbuffered, so that select sees what is left."""
