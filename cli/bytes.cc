@@ -28,10 +28,10 @@ struct BytesArguments {
 };
 
 /// Where JSON goes: stdout belongs to the bytes.
-constexpr int json_to = STDERR_FILENO;
+constexpr int lines_to = STDERR_FILENO;
 
 ExitCode report_failure(const BytesArguments& arguments, const tincan::Failure& failure) {
-  return report(failure, exit_code_of(failure), arguments.json, json_to);
+  return report(failure, exit_code_of(failure), arguments.json, lines_to);
 }
 
 ExitCode talk(const BytesArguments& arguments, tincan::Stream& stream) {
@@ -52,7 +52,7 @@ ExitCode talk(const BytesArguments& arguments, tincan::Stream& stream) {
                    {"message", done.error().message}});
     }
     json["exit_code"] = static_cast<int>(code);
-    [[maybe_unused]] const int error = write_all(json_to, line_of(json));
+    [[maybe_unused]] const int error = write_all(lines_to, line_of(json));
     return code;
   }
   if (!done) complain(done.error().message);
@@ -93,7 +93,7 @@ ExitCode listen(const BytesArguments& arguments) {
                                                                .abstract = true});
   if (!listener) {
     const ExitCode code = exit_code_of_listening(listener.error());
-    return report_here(listener.error(), code, arguments.json, json_to);
+    return report_here(listener.error(), code, arguments.json, lines_to);
   }
   if (arguments.verbose) remark(fmt::format("* listening at {}", arguments.address));
   auto stream = accept_first(*listener, arguments.timeout, signals);

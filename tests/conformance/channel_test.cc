@@ -32,7 +32,7 @@ struct Sockets {
   }
 };
 
-using Channels = testing::Types<Sockets>;
+using Channels = ::testing::Types<Sockets>;
 
 std::string pattern(std::size_t bytes, unsigned seed) {
   std::string text(bytes, '\0');
@@ -70,7 +70,7 @@ struct File {
 };
 
 template <class Maker>
-class ChannelTest : public testing::Test {
+class ChannelTest : public ::testing::Test {
  protected:
   void SetUp() override { std::tie(here_, there_) = Maker::make(); }
 

@@ -129,7 +129,7 @@ TEST(Simulation, KeepsTheContractInEveryUniverse) {
     return expect_a_good_end(std::stoull(seed));
   const char* const wanted = std::getenv("TINCAN_SEEDS");
   const std::uint64_t count = wanted != nullptr ? std::stoull(wanted) : 500;
-  for (std::uint64_t seed = 0; seed < count && !testing::Test::HasFailure(); ++seed) {
+  for (std::uint64_t seed = 0; seed < count && !::testing::Test::HasFailure(); ++seed) {
     expect_a_good_end(seed);
   }
 }

@@ -51,7 +51,7 @@ void send_back(Request request) {
   request.reply(bytes_of(count), request.descriptors());
 }
 
-class Descriptors : public testing::TestWithParam<std::size_t> {};
+class Descriptors : public ::testing::TestWithParam<std::size_t> {};
 
 TEST_P(Descriptors, TravelBothWaysInOrderAndLeaveNoneBehind) {  // P12
   constexpr std::uint32_t most = limits::message_descriptors_max;
@@ -82,7 +82,7 @@ TEST_P(Descriptors, TravelBothWaysInOrderAndLeaveNoneBehind) {  // P12
       << open_descriptors() << " descriptors, before " << before;
 }
 
-INSTANTIATE_TEST_SUITE_P(Counts, Descriptors, testing::Values(0, 1, 2, 16, 252, 253));
+INSTANTIATE_TEST_SUITE_P(Counts, Descriptors, ::testing::Values(0, 1, 2, 16, 252, 253));
 
 TEST(Descriptors, AreRefusedUnlessAskedFor) {  // P12, P13
   RunningServer server;

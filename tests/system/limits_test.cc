@@ -155,7 +155,7 @@ TEST(Limits, AClientThatReadsNoRepliesIsNotReadFromEither) {  // P4, P5, attack 
 }
 
 /// Keeps requests until it is told how much to answer each of them with.
-class HoldingServer : public testing::Test {
+class HoldingServer : public ::testing::Test {
  protected:
   HoldingServer() {
     server_->on("hold", [this](Request request) { held_.push_back(std::move(request)); });

@@ -19,7 +19,7 @@ bool is_readable(int fd) {
 }
 
 /// A server and its client's connecting, driven from one thread.
-class PollLoop : public testing::Test {
+class PollLoop : public ::testing::Test {
  protected:
   explicit PollLoop(const ServerOptions& options = {})
       : server_(or_exit(Server::listen(directory_ / "s", options))) {}

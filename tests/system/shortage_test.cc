@@ -59,7 +59,7 @@ TEST(Memory, ThatRunsOutUnderLargeCallsLeavesTheServerRunning) {  // P15, attack
 
 const std::string two_megabytes(2 * megabyte, 'x');
 
-class RequestBytes : public testing::Test {
+class RequestBytes : public ::testing::Test {
  protected:
   RequestBytes() {
     server_->on("hold", [this](Request request) { held_.push_back(std::move(request)); });

@@ -8,7 +8,7 @@
 namespace tincan {
 namespace {
 
-class PayloadTest : public testing::Test {
+class PayloadTest : public ::testing::Test {
  protected:
   ~PayloadTest() override { pool_->drop(); }
   void append(Payload& payload, const std::string& text) {

@@ -8,7 +8,7 @@ namespace tincan::session {
 
 namespace {
 
-class MailboxOfALoop : public testing::Test {
+class MailboxOfALoop : public ::testing::Test {
  protected:
   ~MailboxOfALoop() override { pool_->drop(); }
 
