@@ -29,6 +29,7 @@ struct CallArguments {
   std::string body;
   std::optional<nanoseconds> timeout;
   std::optional<uid_t> server_uid;
+  bool dash_is_literal = false;
   bool verbose = false;
   bool json = false;
 };
@@ -132,7 +133,7 @@ ExitCode call(const CallArguments& arguments) {
 }
 
 ExitCode run(CallArguments& arguments) {
-  if (arguments.body == "-") {
+  if (arguments.body == "-" && !arguments.dash_is_literal) {
     auto body = read_stdin();
     if (!body) {
       const tincan::Failure failure(
@@ -148,8 +149,9 @@ ExitCode run(CallArguments& arguments) {
 
 }  // namespace
 
-Command add_call(CLI::App& tool) {
+Command add_call(CLI::App& tool, bool dash_is_literal) {
   const auto arguments = std::make_shared<CallArguments>();
+  arguments->dash_is_literal = dash_is_literal;
   CLI::App* const app =
       add_command(tool, "call", "Call a method and print the reply", arguments->json);
   app->add_option("PATH", arguments->address, "The server's address, such as ./app.sock")

@@ -9,7 +9,8 @@ namespace cli {
 
 /// `program` is what stands after "--".
 [[nodiscard]] Command add_serve(CLI::App& tool, std::vector<std::string> program);
-[[nodiscard]] Command add_call(CLI::App& tool);
+/// `dash_is_literal`: the body "-" stands after "--" and is what it is.
+[[nodiscard]] Command add_call(CLI::App& tool, bool dash_is_literal);
 [[nodiscard]] Command add_ping(CLI::App& tool);
 [[nodiscard]] Command add_bytes(CLI::App& tool);
 

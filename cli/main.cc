@@ -26,6 +26,12 @@ std::vector<std::string> take_program(std::vector<std::string>& words) {
   return program;
 }
 
+/// After "--" nothing has a meaning of its own, not even "-". CLI11 does not tell what stood there.
+bool has_literal_dash(const std::vector<std::string>& words) {
+  const auto mark = std::ranges::find(words, "--");
+  return mark != words.end() && std::find(mark + 1, words.end(), "-") != words.end();
+}
+
 /// Of the first word, about which CLI11 has little to say.
 std::optional<std::string> what_is_wrong(CLI::App& tool, const std::vector<std::string>& words) {
   if (!words.empty() && words.front().starts_with('-')) return std::nullopt;
@@ -56,7 +62,8 @@ ExitCode run(std::vector<std::string> words) {
   tool.set_version_flag("--version", "tincan " TINCAN_VERSION, "Print the version and exit");
   tool.footer(exit_codes_text() + "\n\nSee also: man tincan, tincan COMMAND --help");
   auto program = take_program(words);
-  const Command commands[] = {add_serve(tool, std::move(program)), add_call(tool), add_ping(tool),
+  const Command commands[] = {add_serve(tool, std::move(program)),
+                              add_call(tool, has_literal_dash(words)), add_ping(tool),
                               add_bytes(tool)};
   if (const auto wrong = what_is_wrong(tool, words)) {
     return report_usage(*wrong, "tincan", wants_json(words));

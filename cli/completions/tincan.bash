@@ -1,5 +1,30 @@
 # bash completion for tincan(1)
 
+# _tincan_words: the words that are no options; the first is the command. What takes a value is told
+# from what does not by name.
+_tincan_words() {
+  local place
+  places=()
+  for ((place = 1; place < COMP_CWORD; place++)); do
+    case ${COMP_WORDS[place]} in
+      --timeout | --server-uid) ((++place)) ;;
+      -*) ;;
+      *) places+=("${COMP_WORDS[place]}") ;;
+    esac
+  done
+}
+
+# _tincan_methods CURRENT: the methods of the server of `tincan call`. Only a socket that is there is
+# asked: an exec: address would start a program.
+_tincan_methods() {
+  local current=$1 places
+  _tincan_words
+  [[ ${#places[@]} == 2 && -S ${places[1]} ]] || return 1
+  local methods
+  methods=$("${COMP_WORDS[0]}" call "${places[1]}" tincan.methods --timeout 300ms 2>/dev/null)
+  mapfile -t COMPREPLY < <(compgen -W "$methods" -- "$current")
+}
+
 # _tincan_program MARK: completes the command line that stands after the "--" at MARK.
 _tincan_program() {
   local mark=$1
@@ -15,7 +40,7 @@ _tincan_program() {
 _tincan() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local command=${COMP_WORDS[1]} words=() place
-  local common='--json --help --version'
+  local common='--json -h --help --version'
   local listen='--mode --group --allow-uid --allow-gid'
 
   if ((COMP_CWORD == 1)); then
@@ -23,10 +48,13 @@ _tincan() {
     return
   fi
   for ((place = 2; place < COMP_CWORD; place++)); do
-    if [[ $command == serve && ${COMP_WORDS[place]} == -- ]]; then
+    [[ ${COMP_WORDS[place]} == -- ]] || continue
+    if [[ $command == serve ]]; then
       _tincan_program "$place"
-      return
+    else
+      compopt -o default  # no options after that
     fi
+    return
   done
 
   case $previous in
@@ -50,14 +78,15 @@ _tincan() {
   fi
 
   if [[ $current != -* ]]; then
+    [[ $command == call ]] && _tincan_methods "$current" && return
     compopt -o default  # the names of files: sockets are among them
     return
   fi
   case $command in
     serve) words=(--echo $listen --take-over --method --max-running --drain $common) ;;
-    call) words=(--timeout --server-uid --verbose $common) ;;
-    ping) words=(--count --size --interval --flood --timeout --server-uid $common) ;;
-    bytes) words=(--listen $listen --timeout --server-uid --verbose $common) ;;
+    call) words=(--timeout --server-uid -v --verbose $common) ;;
+    ping) words=(-c --count -s --size -i --interval --flood --timeout --server-uid $common) ;;
+    bytes) words=(--listen $listen --timeout --server-uid -v --verbose $common) ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "${words[*]}" -- "$current")
 }

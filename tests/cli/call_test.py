@@ -24,6 +24,8 @@ class Replies(tool.Tool):
     def test_a_body_that_looks_like_an_option_stands_after_two_dashes(self):
         self.assertEqual(self.call("m", "--", "--json"), (tool.SUCCESS, b"--json", b""))
         self.assertEqual(self.call("m", "--json")[0], tool.SUCCESS)
+        self.assertEqual(self.call("m", "--", "-", stdin=b"stdin"), (tool.SUCCESS, b"-", b""))
+        self.assertEqual(self.call("m", "-", "--", stdin=b"stdin"), (tool.SUCCESS, b"stdin", b""))
 
     def test_stdin_is_sent_byte_for_byte(self):
         body = bytes(range(256)) * 20_000

@@ -57,13 +57,13 @@ class ManPages(unittest.TestCase):
 
 
 class Completions(unittest.TestCase):
-    def bash(self, *words):
+    def bash(self, *words, program="tincan"):
         """What bash offers for the last of `words`."""
         script = ('source "$1"; shift; compopt() { :; }; COMP_WORDS=("$@"); '
                   'COMP_CWORD=$(($# - 1)); _tincan; printf "%s\\n" "${COMPREPLY[@]}"')
         done = subprocess.run(
             ["bash", "-c", script, "bash", os.path.join(CLI, "completions", "tincan.bash"),
-             "tincan", *words], capture_output=True, text=True, timeout=tool.PATIENCE, check=True)
+             program, *words], capture_output=True, text=True, timeout=tool.PATIENCE, check=True)
         self.assertEqual(done.stderr, "")
         return set(done.stdout.split())
 
@@ -78,6 +78,15 @@ class Completions(unittest.TestCase):
     def test_bash_completes_the_command_that_is_served(self):
         self.assertIn("cat", self.bash("serve", "./x", "--", "ca"))
         self.assertEqual(self.bash("serve", "./x", "--", "cat", "--js"), set())
+
+    def test_bash_knows_short_options(self):
+        for command, short in (("serve", {"-h"}), ("call", {"-h", "-v"}),
+                               ("ping", {"-h", "-c", "-s", "-i"}), ("bytes", {"-h", "-v"})):
+            self.assertEqual(self.bash(command, "-"), tool.long_options(command) | short)
+
+    def test_bash_knows_that_no_options_follow_two_dashes(self):
+        for command in ("call", "ping", "bytes"):
+            self.assertEqual(self.bash(command, "./x", "--", "--"), set(), command)
 
     def test_bash_knows_values(self):
         self.assertEqual(self.bash("call", "--timeout", "2"), {"200ms", "2s"})
@@ -95,6 +104,16 @@ class Completions(unittest.TestCase):
             body = body.replace("$common", common).replace("$listen", listen)
             named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", body))
             self.assertEqual(named, tool.long_options(command), command)
+
+
+class Methods(tool.Tool):
+    def test_bash_asks_the_server(self):
+        self.serve(self.path, "--echo", "--method", "job.run", "--method", "job.status")
+        for words, expected in (((self.path, "job."), {"job.run", "job.status"}),
+                                (("--timeout", "2s", self.path, "-v", "job.r"), {"job.run"}),
+                                ((self.path, "job.run", "job."), set()),
+                                (("./none", "job."), set()), (("exec:false", "job."), set())):
+            self.assertEqual(Completions.bash(self, "call", *words, program=tool.TINCAN), expected)
 
 
 if __name__ == "__main__":
