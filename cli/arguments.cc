@@ -85,6 +85,17 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name,
   return app.add_option_function<std::string>(name, take, description)->type_name("DURATION");
 }
 
+CLI::Option* add_timeout(CLI::App& app, std::optional<std::chrono::nanoseconds>& value,
+                         const std::string& description) {
+  CLI::Option* const option = add_duration(app, "--timeout", value, description);
+  return option->check(CLI::Validator(
+      [](std::string& text) {
+        if (parse_duration(text) != std::chrono::nanoseconds(0)) return std::string();
+        return text + " leaves no time; write it as 200ms, 2s or 1m";
+      },
+      ""));
+}
+
 CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& value,
                       std::uint64_t max, const std::string& description) {
   const auto take = [name, &value, max](const std::string& text) {
@@ -138,6 +149,12 @@ std::vector<CLI::Option*> ListenArguments::add_to(CLI::App& app) {
                  "Admit members of this group only (repeatable); by name or number")
               ->type_name("GROUP")
               ->allow_extra_args(false)};
+}
+
+std::optional<std::string> ListenArguments::what_is_missing(const tincan::Address& address) const {
+  if (address.kind() != tincan::Address::Kind::abstract || !allow.empty()) return std::nullopt;
+  return address.text() +
+         " has no file permissions; say who may connect: --allow-uid USER or --allow-gid GROUP";
 }
 
 }  // namespace cli

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "exit_code.h"
+#include "tincan/address.h"
 #include "tincan/options.h"
 
 namespace cli {
@@ -30,6 +31,9 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, std::uint64_t& v
 CLI::Option* add_duration(CLI::App& app, const std::string& name,
                           std::optional<std::chrono::nanoseconds>& value,
                           const std::string& description);
+/// Adds --timeout: a duration that is more than none.
+CLI::Option* add_timeout(CLI::App& app, std::optional<std::chrono::nanoseconds>& value,
+                         const std::string& description);
 /// Adds an option that takes a size as in sizes.h.
 CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& value,
                       std::uint64_t max, const std::string& description);
@@ -44,6 +48,8 @@ struct ListenArguments {
 
   /// Returns what it added.
   std::vector<CLI::Option*> add_to(CLI::App& app);
+  /// What `address` needs beside these.
+  [[nodiscard]] std::optional<std::string> what_is_missing(const tincan::Address& address) const;
 };
 
 }  // namespace cli

@@ -85,12 +85,17 @@ tincan::Result<tincan::Stream> accept_first(tincan::Listener& listener, tincan::
 }
 
 ExitCode listen(const BytesArguments& arguments) {
+  const auto address = tincan::Address::parse(arguments.address);
+  if (!address) return report_here(address.error(), ExitCode::usage, arguments.json, json_to);
+  if (const auto missing = arguments.listening.what_is_missing(*address)) {
+    return report_usage(*missing, "tincan bytes", arguments.json, json_to);
+  }
   const auto signals = open_stop_signals();
-  auto listener = tincan::Listener::listen(arguments.address, {.mode = arguments.listening.mode,
-                                                               .group = arguments.listening.group,
-                                                               .allow = arguments.listening.allow,
-                                                               .backlog = 1,
-                                                               .abstract = true});
+  auto listener = tincan::Listener::listen(*address, {.mode = arguments.listening.mode,
+                                                      .group = arguments.listening.group,
+                                                      .allow = arguments.listening.allow,
+                                                      .backlog = 1,
+                                                      .abstract = true});
   if (!listener) {
     const ExitCode code = exit_code_of_listening(listener.error());
     return report_here(listener.error(), code, arguments.json, lines_to);
@@ -123,8 +128,8 @@ Command add_bytes(CLI::App& tool) {
       app->add_flag("--listen", arguments->listen, "Listen, and talk with the first who connects");
   for (CLI::Option* const option : arguments->listening.add_to(*app)) option->needs(listen);
   add_server_uid(*app, arguments->server_uid)->excludes(listen);
-  add_duration(*app, "--timeout", arguments->timeout,
-               "For connecting (default 1s); with --listen for somebody to connect");
+  add_timeout(*app, arguments->timeout,
+              "For connecting (default 1s); with --listen for somebody to connect");
   app->add_flag("-v,--verbose", arguments->verbose, "Tell on stderr about the peer and the bytes");
   return {app, [arguments] { return run(*arguments); }};
 }

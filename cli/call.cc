@@ -97,6 +97,14 @@ ExitCode report_failure(const CallArguments& arguments, const tincan::Failure& f
   return report(failure, exit_code_of(failure), arguments.json);
 }
 
+/// A body that is too large is the one failure which the library cannot say what to do about.
+tincan::Failure with_next_step(const CallArguments& arguments, const tincan::Failure& failure) {
+  const bool too_large = failure.cause() == tincan::Cause::too_large;
+  if (!too_large || failure.outcome() != tincan::Outcome::not_sent) return failure;
+  return {failure.outcome(), failure.cause(),
+          fmt::format("not sent: {}: {}; send less at once", arguments.address, failure.detail())};
+}
+
 /// What is left of --timeout for the call itself, once connected.
 std::optional<nanoseconds> time_left(const CallArguments& arguments, nanoseconds spent) {
   if (!arguments.timeout) return std::nullopt;
@@ -128,7 +136,7 @@ ExitCode call(const CallArguments& arguments) {
                        reply ? format_size(reply->payload().size()) : std::string("no reply"),
                        format_duration(times.call)));
   }
-  if (!reply) return report_failure(arguments, reply.error());
+  if (!reply) return report_failure(arguments, with_next_step(arguments, reply.error()));
   return print_reply(arguments, *client, *reply, times);
 }
 
@@ -158,8 +166,7 @@ Command add_call(CLI::App& tool, bool dash_is_literal) {
       ->required();
   app->add_option("METHOD", arguments->method, "The method to call")->required();
   app->add_option("BODY", arguments->body, "What to send; - reads stdin (default: nothing)");
-  add_duration(*app, "--timeout", arguments->timeout,
-               "For connecting and calling together (default: 1s and 5s)");
+  add_timeout(*app, arguments->timeout, "For connecting and calling together (default: 1s and 5s)");
   add_server_uid(*app, arguments->server_uid);
   app->add_flag("-v,--verbose", arguments->verbose,
                 "Tell on stderr about the server, the transport, sizes and time");

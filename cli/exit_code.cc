@@ -34,6 +34,7 @@ std::string exit_codes_text() {
 ExitCode exit_code_of(const tincan::Failure& failure) {
   if (failure.cause() == tincan::Cause::refused) return ExitCode::refused;
   if (failure.cause() == tincan::Cause::usage) return ExitCode::usage;
+  if (failure.cause() == tincan::Cause::path) return ExitCode::failed;  // no retry mends it
   switch (failure.outcome()) {
     case tincan::Outcome::declared:
       return ExitCode::declared;

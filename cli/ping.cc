@@ -145,7 +145,7 @@ Command add_ping(CLI::App& tool) {
            "What to send (default 56)");
   add_interval(*app, arguments->interval);
   app->add_flag("--flood", arguments->flood, "Call without pause, and print the statistics only");
-  add_duration(*app, "--timeout", arguments->timeout, "For each call (default 5s)");
+  add_timeout(*app, arguments->timeout, "For each call (default 5s)");
   add_server_uid(*app, arguments->server_uid);
   return {app, [arguments] { return run(*arguments); }};
 }

@@ -180,6 +180,9 @@ ExitCode run(const ServeArguments& arguments) {
   }
   const auto address = tincan::Address::parse(arguments.address);
   if (!address) return report_here(address.error(), ExitCode::usage, arguments.json);
+  if (const auto missing = arguments.listening.what_is_missing(*address)) {
+    return report_usage(*missing, "tincan serve", arguments.json);
+  }
   return serve(arguments, *address);
 }
 

@@ -38,8 +38,10 @@ std::string rights_of(const std::string& path) {
 std::unexpected<Failure> nobody_listens(const std::string& path, int error) {
   const auto status = status_of_path(path);
   if (status && !S_ISSOCK(status->st_mode)) {
-    return fail(Cause::path, path + " is " + std::string(os::kind_of(*status)) + ", not a socket",
-                error);
+    return fail(
+        Cause::path,
+        path + " is " + std::string(os::kind_of(*status)) + ", not a socket; check the path",
+        error);
   }
   return fail(Cause::no_server,
               path + " exists but nobody listens there (its server has died); start the server",
@@ -70,11 +72,12 @@ std::unexpected<Failure> cannot_connect(const Address& address, int error) {
                       rights_of(path) + ")",
                   error);
     case EPROTOTYPE:
-      return fail(Cause::path, path + " is a socket of another type, not a stream", error);
+      return fail(Cause::path, path + " is a socket of another type, not a stream; check the path",
+                  error);
     case ELOOP:
     case ENOTDIR:
     case ENAMETOOLONG:
-      return fail(Cause::path, path + ": " + strerrordesc_np(error), error);
+      return fail(Cause::path, path + ": " + strerrordesc_np(error) + "; check the path", error);
     default:
       return fail(os::is_shortage(error) ? Cause::exhausted : Cause::system,
                   "cannot connect to " + path, error);

@@ -70,10 +70,13 @@ Result<Descriptor> Peer::pidfd() const {
 }
 
 std::string Peer::describe() const {
-  std::string text = uid() ? os::describe_user(*uid()) : "a user unknown in this user namespace";
-  if (!record_) text = "an unknown peer";
+  if (!record_) return "an unknown peer";
+  // Who the user of an inherited connection is was never to be known.
+  std::string text = uid()         ? os::describe_user(*uid())
+                     : inherited() ? "an inherited peer"
+                                   : "a user unknown in this user namespace";
   if (pid()) text += ", pid " + std::to_string(*pid());
-  if (inherited()) text += " (inherited)";
+  if (uid() && inherited()) text += " (inherited)";
   return text;
 }
 

@@ -143,6 +143,26 @@ class Failures(tool.Tool):
             "not sent: ./udsocket accepted us but sent no HELLO in 1 s; not a tincan server\\? "
             "For raw bytes: tincan bytes ./udsocket", "call", "./udsocket", "m")
 
+    def test_not_sent_too_large(self):
+        self.serve(self.path, "--echo")
+        status, _, error = self.shell('head -c 67108865 /dev/zero | "$1" call ./app.sock m -')
+        self.assert_ends((status, _, error), tool.NOT_SENT,
+                         b"tincan: not sent: ./app.sock: a payload of 67108865 bytes; the server "
+                         b"takes 67108864; send less at once\n")
+
+    def test_a_path_that_is_no_socket(self):
+        os.mkdir(os.path.join(self.folder, "folder"))
+        os.symlink("loop", os.path.join(self.folder, "loop"))
+        with open(os.path.join(self.folder, "file"), "w", encoding="utf-8"):
+            pass
+        for name, what in (("folder", " is a directory, not a socket"),
+                           ("file", " is a regular file, not a socket"),
+                           ("loop", ": Too many levels of symbolic links"),
+                           ("file/x", ": Not a directory")):
+            failure = self.assert_fails(tool.FAILED, f"./{name}{what}; check the path",
+                                        "call", f"./{name}", "m")
+            self.assertEqual(failure["cause"], "path")
+
     def test_not_sent_no_such_method(self):
         self.serve(self.path, "--echo", "--method", "job.run", "--method", "job.status")
         self.assert_fails(tool.NOT_SENT,
@@ -201,6 +221,9 @@ class Usage(tool.Tool):
                 f"--timeout: {wrong} is not a duration; write it as 200ms, 2s or 1m",
                 "x", "m", f"--timeout={wrong}")
 
+        for command, words in (("call", ("x", "m")), ("ping", ("x",)), ("bytes", ("x",))):
+            self.assert_usage("--timeout: 0s leaves no time; write it as 200ms, 2s or 1m",
+                              *words, "--timeout", "0s", command=command)
         self.assert_usage("--server-uid: there is no user no-such", "x", "m",
                           "--server-uid", "no-such")
 
@@ -248,6 +271,10 @@ class Programs(tool.Tool):
         for address in ("fd:3", "systemd:"):
             result = self.run_tool("call", f"exec:{TINCAN} serve {address} --echo", "m", "hello")
             self.assertEqual(result, (tool.SUCCESS, b"hello", b""))
+
+    def test_a_child_is_an_inherited_peer(self):
+        result = self.run_tool("call", f"exec:{TINCAN} serve fd:3 --echo", "m", "-v")
+        self.assertRegex(result[2].decode(), r"(?m)^\* server: an inherited peer, pid \d+$")
 
     def test_a_child_that_ends_leaves_nothing(self):
         self.assertEqual(self.run_tool("call", "exec:/bin/true", "m")[0], tool.NOT_SENT)

@@ -402,7 +402,11 @@ class Places(tool.Tool):
 
     def test_an_abstract_name_needs_a_rule(self):
         name = f"unix-abstract:tincan-cli-{os.getpid()}"
-        self.assertIn(self.run_tool("serve", name, "--echo")[0], (tool.USAGE, tool.REFUSED))
+        for command in (("serve", name, "--echo"), ("bytes", name, "--listen")):
+            self.assert_ends(self.run_tool(*command), tool.USAGE,
+                             f"tincan: {name} has no file permissions; say who may connect: "
+                             "--allow-uid USER or --allow-gid GROUP\n"
+                             f"Try: tincan {command[0]} --help\n".encode())
         self.serve(name, "--echo", "--allow-uid", str(os.getuid()))
         self.assertEqual(self.run_tool("call", name, "m", "hello"), (0, b"hello", b""))
 
@@ -410,6 +414,11 @@ class Places(tool.Tool):
         user = pwd.getpwuid(os.getuid()).pw_name
         self.serve(self.path, "--echo", "--allow-uid", user, "--allow-gid", "daemon")
         self.assertEqual(self.call("m", "hello"), (0, b"hello", b""))
+
+    def test_where_no_file_can_be_made(self):
+        self.assert_ends(self.run_tool("serve", "/proc/x.sock", "--echo"), tool.FAILED,
+                         b"tincan: /proc/x.sock: no file can be made in the directory /proc; "
+                         b"use another directory\n")
 
     def test_a_foreign_file_is_left_alone(self):
         with open(self.path, "w", encoding="utf-8") as file:

@@ -57,12 +57,12 @@ TEST_F(Connect, SaysWhyNobodyIsThere) {
 
 TEST_F(Connect, SaysWhatIsThereInstead) {
   test::write_file(path_, "");
-  expect_failure(Cause::path, path_ + " is a regular file, not a socket");
+  expect_failure(Cause::path, path_ + " is a regular file, not a socket; check the path");
   ::unlink(path_.c_str());
   const Descriptor datagrams = listener(8, SOCK_DGRAM);
-  expect_failure(Cause::path, "not a stream");
+  expect_failure(Cause::path, "not a stream; check the path");
   path_ += "/below";
-  expect_failure(Cause::path, "Not a directory");
+  expect_failure(Cause::path, "Not a directory; check the path");
 }
 
 TEST_F(Connect, SaysWhatTheFilePermits) {

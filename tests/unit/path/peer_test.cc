@@ -55,6 +55,7 @@ TEST(Peer, OfAChildIsKnownByTheChildsOwnPidfd) {
   EXPECT_EQ(peer.pid(), pid);
   EXPECT_FALSE(peer.uid());
   EXPECT_TRUE(peer.inherited());
+  EXPECT_EQ(peer.describe(), "an inherited peer, pid " + std::to_string(pid));
   const auto process = peer.pidfd();
   ASSERT_TRUE(process);
   pollfd ended{process->get(), POLLIN, 0};
