@@ -1,7 +1,6 @@
 # bash completion for tincan(1)
 
-# _tincan_words: the words that are no options; the first is the command. What takes a value is told
-# from what does not by name.
+# _tincan_words: sets places to the words that are no options; the first is the command.
 _tincan_words() {
   local place
   places=()
@@ -14,8 +13,8 @@ _tincan_words() {
   done
 }
 
-# _tincan_methods CURRENT: the methods of the server of `tincan call`. Only a socket that is there is
-# asked: an exec: address would start a program.
+# _tincan_methods CURRENT: the methods of the server of `tincan call`. Only a socket that is there
+# is asked: an exec: address would start a program.
 _tincan_methods() {
   local current=$1 places
   _tincan_words
