@@ -182,8 +182,8 @@ std::size_t count_arriving(int socket) {
 }
 
 TEST(Descriptors, OfAnAnswerComeWithItAlsoWhenTheConnectionIsSentAway) {  // P12
-  RunningServer server;
   const auto files = numbered_files(3);
+  RunningServer server;
   server->on("give", [&](Request request) { request.reply({}, files); });
   server.run();
   RawPeer peer(server.path());
