@@ -195,7 +195,7 @@ TEST(Links, OverAnInheritedDescriptorAreNotReplacedByAStrangersDescriptor) {
     ASSERT_TRUE(ends[0] == number || ends[1] == number);
   }
   Completion submitted;
-  ASSERT_TRUE(client.submit("submitted", {}, submitted.take(), {.deadline = 20s}));
+  ASSERT_TRUE(client.submit("submitted", {}, submitted.take(), {.deadline = 1h}));
   ASSERT_TRUE(process_until(client, [&] { return submitted.end.has_value(); }));
   EXPECT_EQ(submitted.end->error().cause(), Cause::closed);
   const Descriptor strangers[] = {Descriptor(ends[0]), Descriptor(ends[1])};
