@@ -181,7 +181,12 @@ class Flood : public os::Seam {
   explicit Flood(RawPeer& peer) : peer_(peer) {}
   int before(os::Call call, std::size_t*) override {
     if (call != os::Call::recv || sent == enough) return 0;
-    peer_.send(RawPeer::call(++sent, wire::CallId::no_slot, "flood", "", wire::flag_one_way));
+    ++sent;
+    peer_.send(RawPeer::frame({.body_bytes = 0,
+                               .kind = wire::Kind::cancel,
+                               .flags = 0,
+                               .descriptors = 0,
+                               .id = wire::CallId{.slot = 0, .sequence = sent}.value()}));
     return 0;
   }
   static constexpr std::uint64_t enough = 10'000;
