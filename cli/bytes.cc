@@ -86,9 +86,9 @@ tincan::Result<tincan::Stream> accept_first(tincan::Listener& listener, tincan::
 
 ExitCode listen(const BytesArguments& arguments) {
   const auto address = tincan::Address::parse(arguments.address);
-  if (!address) return report_here(address.error(), ExitCode::usage, arguments.json, json_to);
+  if (!address) return report_here(address.error(), ExitCode::usage, arguments.json, lines_to);
   if (const auto missing = arguments.listening.what_is_missing(*address)) {
-    return report_usage(*missing, "tincan bytes", arguments.json, json_to);
+    return report_usage(*missing, "tincan bytes", arguments.json, lines_to);
   }
   const auto signals = open_stop_signals();
   auto listener = tincan::Listener::listen(*address, {.mode = arguments.listening.mode,
