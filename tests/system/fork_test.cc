@@ -76,7 +76,11 @@ TEST(Fork, LetsTheChildReplaceTheServerByItsOwn) {  // P18
   const TemporaryDirectory directory;
   Server server = or_exit(Server::listen(directory / "s"));
   std::vector<Request> held;
-  server.on("hold", [&](Request request) { held.push_back(std::move(request)); });
+  std::atomic<bool> is_held = false;
+  server.on("hold", [&](Request request) {
+    held.push_back(std::move(request));
+    is_held = true;
+  });
   std::atomic<bool> finish = false;
   std::thread loop([&] { EXPECT_TRUE(server.run()); });
   // Its locks are held at any moment.
@@ -85,7 +89,7 @@ TEST(Fork, LetsTheChildReplaceTheServerByItsOwn) {  // P18
   });
   Client client = or_exit(Client::connect(directory / "s"));
   std::thread holding([&] { EXPECT_TRUE(client.call("hold", "", {.deadline = 60s})); });
-  ASSERT_TRUE(eventually([&] { return server.counts().calls == 1; }));
+  ASSERT_TRUE(eventually([&] { return is_held.load(); }));
   for (int i = 0; i < 20; ++i) {
     auto child = Process::fork([&] {
       if (server.counts().calls != 0 || server.deadline()) return 1;
@@ -193,6 +197,9 @@ TEST(Fork, InTheMiddleOfManyThreadsIsSafe) {  // P18
 }
 
 TEST(Fork, WhileAProgramIsStartedLetsTheChildStartOne) {  // P18
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer's own allocator stays locked in a child of a thread's fork";
+#endif
   std::atomic<bool> finish = false;
   std::thread starting([&] {
     while (!finish) {
