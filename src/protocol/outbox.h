@@ -52,10 +52,9 @@ class Outbox {
 
   /// True when it has no memory: nothing unsent, and no room kept.
   [[nodiscard]] bool is_bare() const { return bytes_.capacity() == 0; }
-  /// Gives it room, while it is bare, so that idle connections need none of their own.
-  void lend(std::vector<std::byte> buffer) { bytes_ = std::move(buffer); }
-  /// Takes the room back; everything must have been written.
-  [[nodiscard]] std::vector<std::byte> reclaim() { return std::exchange(bytes_, {}); }
+  /// Exchanges its room for `other`, while nothing is unsent: idle connections need none of their
+  /// own.
+  void exchange_room(std::vector<std::byte>& other) { bytes_.swap(other); }
 
  private:
   [[nodiscard]] Chunk up_to_next_mark(Chunk chunk) const;

@@ -31,12 +31,12 @@ void Connection::handle(std::uint32_t events) {
 }
 
 void Connection::borrow_room() {
-  if (session_.outbox().is_bare()) session_.outbox().lend(loop_.borrow_buffer());
+  if (session_.outbox().is_bare()) loop_.lend_buffer(session_.outbox());
 }
 
 void Connection::return_room() {
   protocol::Outbox& outbox = session_.outbox();
-  if (outbox.unsent_bytes() == 0 && !outbox.is_bare()) loop_.return_buffer(outbox.reclaim());
+  if (outbox.unsent_bytes() == 0 && !outbox.is_bare()) loop_.take_back_buffer(outbox);
 }
 
 void Connection::read() {

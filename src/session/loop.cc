@@ -87,17 +87,12 @@ Loop::~Loop() {
   }
 }
 
-std::vector<std::byte> Loop::borrow_buffer() {
-  if (spare_buffers_.empty()) return {};
-  std::vector<std::byte> buffer = std::move(spare_buffers_.back());
-  spare_buffers_.pop_back();
-  return buffer;
-}
-
-void Loop::return_buffer(std::vector<std::byte> buffer) {
+void Loop::take_back_buffer(protocol::Outbox& sent) {
+  std::vector<std::byte> buffer;
+  sent.exchange_room(buffer);
   if (spare_buffers_.size() >= spare_buffers_.capacity()) return;
   if (buffer.capacity() > spare_buffer_bytes_max) return;
-  spare_buffers_.push_back(std::move(buffer));
+  spare_buffers_.emplace_back().swap(buffer);
 }
 
 /// The handler that ran last has ended when the clock is looked at again.

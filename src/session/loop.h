@@ -65,9 +65,14 @@ class Loop {
   [[nodiscard]] Service& service() { return service_; }
   [[nodiscard]] Moment read_clock();
   [[nodiscard]] std::span<std::byte> input_buffer() { return {input_.get(), input_bytes}; }
-  /// An output buffer for as long as something is unsent.
-  [[nodiscard]] std::vector<std::byte> borrow_buffer();
-  void return_buffer(std::vector<std::byte> buffer);
+  /// An output buffer for `bare`, for as long as something is unsent, if one is to spare.
+  void lend_buffer(protocol::Outbox& bare) {
+    if (spare_buffers_.empty()) return;
+    bare.exchange_room(spare_buffers_.back());
+    spare_buffers_.pop_back();
+  }
+  /// Leaves `sent`, in which nothing is unsent, bare.
+  void take_back_buffer(protocol::Outbox& sent);
   [[nodiscard]] RequestState* new_request(std::string_view method);
   /// The handle or the loop lets go of `request`, on this thread.
   void let_go(RequestState& request);

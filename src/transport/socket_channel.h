@@ -1,6 +1,7 @@
 #pragma once
 
 #include "os/process.h"
+#include "os/socket.h"
 #include "transport/channel.h"
 
 namespace tincan::transport {
@@ -12,15 +13,34 @@ class SocketChannel final : public Channel {
   explicit SocketChannel(Descriptor socket) : socket_(std::move(socket)) {}
 
   [[nodiscard]] os::Sys<std::size_t> write(std::span<const std::byte> bytes,
-                                           std::span<const Descriptor> descriptors) override;
+                                           std::span<const Descriptor> descriptors) override {
+    if (descriptors.empty()) return os::send(fd(), bytes, os::Mode::do_not_wait);
+    return write_with(bytes, descriptors);
+  }
   [[nodiscard]] os::Sys<Read> read(std::span<std::byte> into,
-                                   std::vector<Descriptor>* descriptors) override;
+                                   std::vector<Descriptor>* descriptors) override {
+    return read_in(os::Mode::do_not_wait, into, descriptors);
+  }
   /// The same, sleeping in the call itself until bytes come or SO_RCVTIMEO runs out (EAGAIN).
   [[nodiscard]] os::Sys<Read> read_waiting(std::span<std::byte> into,
-                                           std::vector<Descriptor>* descriptors);
+                                           std::vector<Descriptor>* descriptors) {
+    return read_in(os::Mode::wait, into, descriptors);
+  }
   [[nodiscard]] int fd() const override { return socket_.get(); }
 
  private:
+  [[nodiscard]] os::Sys<Read> read_in(os::Mode mode, std::span<std::byte> into,
+                                      std::vector<Descriptor>* descriptors) {
+    if (descriptors != nullptr) return read_with(mode, into, *descriptors);
+    const auto bytes = os::receive(fd(), into, mode);
+    if (!bytes) return std::unexpected(bytes.error());
+    return Read{*bytes, false};
+  }
+  [[nodiscard]] os::Sys<std::size_t> write_with(std::span<const std::byte> bytes,
+                                                std::span<const Descriptor> descriptors);
+  [[nodiscard]] os::Sys<Read> read_with(os::Mode mode, std::span<std::byte> into,
+                                        std::vector<Descriptor>& descriptors);
+
   os::CloseInChild socket_;
 };
 

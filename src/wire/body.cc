@@ -189,11 +189,11 @@ bool decode_prologue(std::span<const std::byte> body, Prologue& prologue,
   std::memcpy(&fields_bytes, body.data(), sizeof fields_bytes);
   body = body.subspan(sizeof fields_bytes);
   if (fields_bytes > limits::prologue_bytes_max || fields_bytes > body.size()) return false;
+  payload = body.subspan(fields_bytes);
   FieldReader reader(body.first(fields_bytes));
   while (const auto field = reader.next()) {
     if (!take_prologue_field(*field, prologue)) return false;
   }
-  payload = body.subspan(fields_bytes);
   return reader.whole();
 }
 

@@ -72,11 +72,19 @@ class RequestBytes : public ::testing::Test {
   ~RequestBytes() override { server_.end(); }
   /// Leaves a request of 2 MB with the server, which has room for one.
   void hold(Client& client) {
-    ASSERT_TRUE(client.submit(
-        "hold", std::as_bytes(std::span(two_megabytes)),
-        [this](const Result<Reply>& reply) { answered_ += reply.has_value(); }, {.deadline = 1h}));
     const std::uint64_t before = server_->counts().calls;
-    ASSERT_TRUE(process_until(client, [&] { return server_->counts().calls == before + 1; }));
+    ASSERT_TRUE(client.submit("hold", std::as_bytes(std::span(two_megabytes)),
+                              [this](const Result<Reply>& reply) {
+                                if (reply) {
+                                  ++answered_;
+                                } else {
+                                  failure_ = reply.error().explain();
+                                }
+                              },
+                              {.deadline = 1h}));
+    ASSERT_TRUE(process_until(
+        client, [&] { return server_->counts().calls == before + 1 || !failure_.empty(); }));
+    ASSERT_EQ(failure_, "");
   }
   static void expect_exhausted(Client& client) {
     const auto refused = client.call("hold", two_megabytes);
@@ -87,6 +95,7 @@ class RequestBytes : public ::testing::Test {
 
   std::vector<Request> held_;
   int answered_ = 0;
+  std::string failure_;
   RunningServer server_{{.request_bytes_max = 3 * megabyte}};
 };
 
