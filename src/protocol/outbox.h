@@ -20,7 +20,8 @@ class Outbox {
   [[nodiscard]] std::uint64_t written() const { return written_; }
   [[nodiscard]] std::size_t unsent_bytes() const { return bytes_.size() - head_; }
 
-  /// To append to. Only its end may be changed.
+  /// To append to. Only its end may be changed; its memory too, while nothing is unsent, so that
+  /// idle connections need none of their own.
   [[nodiscard]] std::vector<std::byte>& bytes() { return bytes_; }
   /// `descriptors` belong to the byte at `position()`, which is about to be appended.
   void attach(std::vector<Descriptor>&& descriptors) {
@@ -52,9 +53,6 @@ class Outbox {
 
   /// True when it has no memory: nothing unsent, and no room kept.
   [[nodiscard]] bool is_bare() const { return bytes_.capacity() == 0; }
-  /// Exchanges its room for `other`, while nothing is unsent: idle connections need none of their
-  /// own.
-  void exchange_room(std::vector<std::byte>& other) { bytes_.swap(other); }
 
  private:
   [[nodiscard]] Chunk up_to_next_mark(Chunk chunk) const;

@@ -31,12 +31,12 @@ void Connection::handle(std::uint32_t events) {
 }
 
 void Connection::borrow_room() {
-  if (session_.outbox().is_bare()) loop_.lend_buffer(session_.outbox());
+  if (session_.outbox().is_bare()) loop_.lend_buffer(session_.outbox().bytes());
 }
 
 void Connection::return_room() {
   protocol::Outbox& outbox = session_.outbox();
-  if (outbox.unsent_bytes() == 0 && !outbox.is_bare()) loop_.take_back_buffer(outbox);
+  if (outbox.unsent_bytes() == 0 && !outbox.is_bare()) loop_.take_back_buffer(outbox.bytes());
 }
 
 void Connection::read() {
@@ -82,8 +82,9 @@ void Connection::take(std::span<const std::byte> bytes) {
   if (!consumed) return;
   const auto rest = bytes.subspan(*consumed);
   if (rest.empty()) {
-    if (unread_.capacity() > 0) unread_ = {};
+    if (unread_.capacity() > 0) loop_.take_back_buffer(unread_);
   } else {
+    if (unread_.capacity() == 0) loop_.lend_buffer(unread_);
     unread_.assign(rest.begin(), rest.end());
   }
 }

@@ -87,12 +87,12 @@ Loop::~Loop() {
   }
 }
 
-void Loop::take_back_buffer(protocol::Outbox& sent) {
-  std::vector<std::byte> buffer;
-  sent.exchange_room(buffer);
+void Loop::take_back_buffer(std::vector<std::byte>& used) {
+  std::vector<std::byte> buffer = std::exchange(used, {});
   if (spare_buffers_.size() >= spare_buffers_.capacity()) return;
   if (buffer.capacity() > spare_buffer_bytes_max) return;
-  spare_buffers_.emplace_back().swap(buffer);
+  buffer.clear();
+  spare_buffers_.push_back(std::move(buffer));
 }
 
 /// The handler that ran last has ended when the clock is looked at again.

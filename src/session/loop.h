@@ -65,14 +65,15 @@ class Loop {
   [[nodiscard]] Service& service() { return service_; }
   [[nodiscard]] Moment read_clock();
   [[nodiscard]] std::span<std::byte> input_buffer() { return {input_.get(), input_bytes}; }
-  /// An output buffer for `bare`, for as long as something is unsent, if one is to spare.
-  void lend_buffer(protocol::Outbox& bare) {
+  /// Gives room to `bare`, which has none, if there is some to spare: for what is unsent, or for a
+  /// frame that is not whole.
+  void lend_buffer(std::vector<std::byte>& bare) {
     if (spare_buffers_.empty()) return;
-    bare.exchange_room(spare_buffers_.back());
+    bare.swap(spare_buffers_.back());
     spare_buffers_.pop_back();
   }
-  /// Leaves `sent`, in which nothing is unsent, bare.
-  void take_back_buffer(protocol::Outbox& sent);
+  /// Leaves `used` bare; what it holds is not needed any more.
+  void take_back_buffer(std::vector<std::byte>& used);
   [[nodiscard]] RequestState* new_request(std::string_view method);
   /// The handle or the loop lets go of `request`, on this thread.
   void let_go(RequestState& request);

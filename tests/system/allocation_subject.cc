@@ -4,9 +4,13 @@
 
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <thread>
+#include <vector>
 
 #include "support/temporary_directory.h"
+#include "system/raw_peer.h"
 #include "tincan/tincan.h"
 
 namespace {
@@ -42,6 +46,30 @@ void count(const char* name, Step step) {
   std::printf("%s %lu\n", name, allocations - before);
 }
 
+/// A call of `payload`, written in two halves. Between them the server's only loop turns.
+class CallInHalves {
+ public:
+  CallInHalves(const std::string& path, const std::string& payload)
+      : peer_(path), bytes_(test::RawPeer::call(0, 0, "echo", payload)), reply_(bytes_.size()) {
+    if (!peer_.greet()) std::abort();
+  }
+  void operator()(Client& client) {
+    const std::uint64_t id = wire::CallId{.slot = 0, .sequence = ++sequence_}.value();
+    std::memcpy(bytes_.data() + offsetof(wire::FrameHeader, id), &id, sizeof id);
+    const std::size_t half = bytes_.size() / 2;
+    ::send(peer_.fd(), bytes_.data(), half, MSG_NOSIGNAL);
+    or_exit(client.call("tincan.ping"));
+    ::send(peer_.fd(), bytes_.data() + half, bytes_.size() - half, MSG_NOSIGNAL);
+    if (::recv(peer_.fd(), reply_.data(), reply_.size(), 0) <= 0) std::abort();
+  }
+
+ private:
+  test::RawPeer peer_;
+  std::uint64_t sequence_ = 0;
+  test::RawPeer::Bytes bytes_;
+  std::vector<std::byte> reply_;
+};
+
 }  // namespace
 
 int main() {
@@ -62,6 +90,8 @@ int main() {
   count("empty call", [&] { or_exit(client.call("echo", "", options)); });
   count("small call", [&] { or_exit(client.call("echo", small, options)); });
   count("large call", [&] { or_exit(client.call("echo", whole_frame, options)); });
+  CallInHalves in_halves(directory / "s", small);
+  count("call in halves", [&] { in_halves(client); });
   count("send", [&] {
     or_exit(client.send("take", small, options));
     or_exit(client.call("echo", "", options));  // so that the server keeps up

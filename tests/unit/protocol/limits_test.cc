@@ -99,6 +99,18 @@ TEST(Limits, OfNoCallsAtAllEndTheConnectionOfWhoeverMakesOne) {
   }
 }
 
+TEST(Limits, OfCallsInPiecesEndTheConnectionOfALiar) {
+  Pair pair({}, {.calls_in_flight_max = 2});
+  // One-way calls have no slot that would bound them.
+  for (std::uint64_t sequence = 1; sequence <= 5; ++sequence) {
+    EXPECT_FALSE(pair.server.failure) << sequence;
+    pair.server.take(wire::test::first_fragment(wire::Kind::call,
+                                                id_of(wire::CallId::no_slot, sequence), "m", "part",
+                                                1'000, wire::flag_one_way));
+  }
+  EXPECT_TRUE(pair.server.breached());
+}
+
 TEST(Limits, OfUnreadAnswersToPingsEndTheConnection) {
   // A client: it never stops reading, whatever waits to be written.
   Pair pair({.outgoing_bytes_pause = UINT64_MAX});

@@ -108,11 +108,11 @@ TEST(Outbox, WorksInRoomThatIsLent) {
   std::vector<std::byte> room;
   room.reserve(100);
   const std::byte* const place = room.data();
-  outbox.exchange_room(room);
+  outbox.bytes().swap(room);
   EXPECT_FALSE(outbox.is_bare());
   append(outbox, "abc");
   outbox.advance(3);
-  outbox.exchange_room(room);
+  outbox.bytes().swap(room);
   EXPECT_EQ(room.data(), place);
   EXPECT_TRUE(outbox.is_bare());
   append(outbox, "d");
