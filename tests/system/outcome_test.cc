@@ -1,6 +1,7 @@
 // Each call ends in exactly one outcome, and the outcome is true (promise 1).
 
 #include <signal.h>
+#include <algorithm>
 
 #include <array>
 #include <atomic>
@@ -183,6 +184,10 @@ TEST(Outcome, IsTrueAndOnlyOneForEachCallWhileTheServerIsKilledAgainAndAgain) { 
   for (std::uint32_t i = 0; i < Ledger::clients; ++i) {
     clients.push_back(Process::fork([&, i] { return make_calls(*ledger, i, directory / "s"); }));
   }
+  // connect() tries once, so a kill must not come before all have connected.
+  ASSERT_TRUE(eventually([&] {
+    return std::ranges::all_of(ledger->made, [](const auto& count) { return count > 0; });
+  }));
   for (int i = 0; i < kills; ++i) {
     const auto made = [&] {
       std::uint32_t sum = 0;
