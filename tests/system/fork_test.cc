@@ -121,6 +121,11 @@ TEST(Fork, InAHandlerThatReturnsEndsRunInTheChild) {  // P18
       if (::fork() == 0) return;
       request.reply("parent");
     });
+    server.on("next", [](Request request) {
+      std::printf("next is run\n");
+      std::fflush(stdout);
+      request.reply();
+    });
     std::printf("ready\n");
     std::fflush(stdout);
     const auto run = server.run();
@@ -130,8 +135,18 @@ TEST(Fork, InAHandlerThatReturnsEndsRunInTheChild) {  // P18
   });
   ASSERT_TRUE(process.wait_for_output("ready"));
   Client client = or_exit(Client::connect(directory / "s"));
-  EXPECT_EQ(or_exit(client.call("fork")).text(), "parent");
+  RawPeer peer(directory / "s");
+  ASSERT_TRUE(peer.greet());
+  // The next call is in the same read: it is the parent's to run, and not the child's.
+  RawPeer::Bytes calls = RawPeer::call(1, 0, "fork");
+  const auto next = RawPeer::call(2, 1, "next");
+  calls.insert(calls.end(), next.begin(), next.end());
+  ASSERT_TRUE(peer.send(calls));
+  EXPECT_EQ(peer.read(wire::Kind::reply)->payload(), "parent");
+  EXPECT_TRUE(peer.read(wire::Kind::reply));
   EXPECT_TRUE(process.wait_for_output("the child ends")) << process.output();
+  const std::string& output = process.output();
+  EXPECT_EQ(output.find("next is run"), output.rfind("next is run")) << output;
   EXPECT_TRUE(client.call("tincan.ping"));
   EXPECT_EQ(client.reconnects(), 0u);
 }
