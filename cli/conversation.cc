@@ -78,7 +78,7 @@ Conversation::Turn Conversation::write_stream() {
 Conversation::Turn Conversation::turn() {
   const bool wants_stdin = outgoing_.empty() && !outgoing_.ended;
   const bool wants_stream = incoming_.empty() && !incoming_.ended;
-  const short stream_events =
+  const auto stream_events =
       static_cast<short>((wants_stream ? POLLIN : 0) | (outgoing_.empty() ? 0 : POLLOUT));
   // POLLHUP comes unasked and again at once: a stream that is gone is not looked at any more.
   pollfd ready[] = {{wants_stdin ? STDIN_FILENO : -1, POLLIN, 0},

@@ -28,7 +28,7 @@ std::uint64_t hash_of(const std::string& name) {
 std::string temporary_name(const Place& place) {
   // Beside "/proc/self/fd/2147483647/" this much is left for a name.
   constexpr std::size_t name_bytes_max = limits::sun_path_bytes_max - 25;
-  const std::string name = "." + place.name + ".new";
+  std::string name = "." + place.name + ".new";
   if (name.size() <= name_bytes_max) return name;
   char brief[32];
   std::snprintf(brief, sizeof brief, ".%016llx.new",

@@ -69,7 +69,7 @@ struct Client::State {
 
   /// A process() that runs completions, any of which may destroy the client.
   struct Completing {
-    explicit Completing(State& state);
+    explicit Completing(State& client);
     ~Completing();
     State* state;  ///< Null once the client has gone.
     Completing* next;
@@ -114,7 +114,7 @@ struct Client::State {
 
   // client_submit.cc
   [[nodiscard]] Result<void> begin(Submitted& call, Link& link);
-  static void on_submitted_end(session::LinkCall& call);
+  static void on_submitted_end(session::LinkCall& ended);
   std::exception_ptr run_completions(std::vector<std::unique_ptr<Submitted>>& finished, Lock& lock);
   static void complete(Submitted& call);
   void watch_links();

@@ -176,7 +176,10 @@ void Link::wait(LinkCall* call, Lock& lock, Moment now, Moment until) {
     reading_ = true;
     read_for_all(lock, now, until);
     reading_ = false;
-  } else if (room_waiter_ == nullptr && wants_to_write() && !rests()) {
+    return;
+  }
+  TINCAN_CHECK(call != nullptr);
+  if (room_waiter_ == nullptr && wants_to_write() && !rests()) {
     wait_for_room(*call, lock, until);
   } else {
     sleep(*call, lock, rests() ? std::min(until, write_again_) : until);
@@ -288,7 +291,7 @@ os::Sys<Channel::Read> Link::read_waiting(Moment now, Moment until, bool for_roo
   }
   if (for_room || peer_.inherited()) {
     // The flags and time limits of an inherited socket belong to its giver as well.
-    const short events = static_cast<short>(for_room ? POLLIN | POLLOUT : POLLIN);
+    const auto events = static_cast<short>(for_room ? POLLIN | POLLOUT : POLLIN);
     const auto ready = os::wait_for(channel_.fd(), events, until);
     if (!ready) return std::unexpected(ready.error());
     return read_now();

@@ -102,13 +102,13 @@ class Link final : private protocol::Events {
   void on_hello() override {}
   void on_call(protocol::IncomingCall&&) override {}  // HELLO says that none are taken
   void on_cancel(void*) override {}
-  void on_end(protocol::OutgoingCall& call, Result<protocol::Answer>&& result) override;
+  void on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer>&& result) override;
   void on_drain() override {}
 
   void wait(LinkCall* call, Lock& lock, Moment now, Moment until);
   void read_for_all(Lock& lock, Moment now, Moment until);
   void wait_for_room(LinkCall& call, Lock& lock, Moment until);
-  void sleep(LinkCall& call, Lock& lock, Moment until);
+  static void sleep(LinkCall& call, Lock& lock, Moment until);
   static bool wake(LinkCall& call);
   bool wake_sleeper();
   os::Sys<transport::Channel::Read> read_waiting(Moment now, Moment until, bool for_room);

@@ -103,7 +103,7 @@ Moment Loop::read_clock() {
 }
 
 Moment Loop::deadline() const {
-  if (!to_read_.empty()) return Moment();
+  if (!to_read_.empty()) return {};  // at once
   Moment earliest = std::min({accept_again_, drain_deadline_, write_again_});
   if (!handshakes_.empty()) earliest = std::min(earliest, handshakes_.front().deadline);
   return earliest;
