@@ -11,6 +11,7 @@ namespace tincan::os {
 enum class Call : std::uint8_t {
   accept,
   access,
+  allocate,
   bind,
   chmod,
   chown,
@@ -29,6 +30,8 @@ enum class Call : std::uint8_t {
   getsockopt,
   listen,
   lock,
+  memfd,
+  mmap,
   open,
   pidfd,
   pipe,

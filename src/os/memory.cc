@@ -1,0 +1,89 @@
+#include "os/memory.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "os/seam.h"
+
+#ifndef MFD_NOEXEC_SEAL  // linux/memfd.h since 6.3
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+#ifndef MADV_POPULATE_READ  // asm-generic/mman-common.h since 5.14
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+namespace tincan::os {
+
+Sys<Descriptor> memory_file(std::size_t bytes) {
+  if (const int error = before(Call::memfd)) return failed(error);
+  // Shown in /proc/PID/maps. Older kernels do not know the last flag, without which the file could
+  // be executed, and newer ones may be told to insist on it.
+  int number = ::memfd_create("tincan", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+  if (number < 0 && errno == EINVAL) {
+    number = ::memfd_create("tincan", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  }
+  if (number < 0) return failed();
+  Descriptor file(number);
+  if (const int error = before(Call::allocate)) return failed(error);
+  int done = ::fallocate(file.get(), 0, 0, static_cast<off_t>(bytes));
+  while (done < 0 && errno == EINTR) {
+    done = ::fallocate(file.get(), 0, 0, static_cast<off_t>(bytes));
+  }
+  if (done < 0) return failed();
+  return file;
+}
+
+Sys<void> seal(int file, unsigned seals) {
+  if (const int error = before(Call::fcntl)) return failed(error);
+  return done(::fcntl(file, F_ADD_SEALS, seals));
+}
+
+Sys<unsigned> seals_of(int file) {
+  if (const int error = before(Call::fcntl)) return failed(error);
+  const int seals = ::fcntl(file, F_GET_SEALS);
+  if (seals < 0) return failed();
+  return static_cast<unsigned>(seals);
+}
+
+Sys<bool> is_in_tmpfs(int file) {
+  if (const int error = before(Call::fstat)) return failed(error);
+  struct statfs system;
+  if (::fstatfs(file, &system) < 0) return failed();
+  return system.f_type == TMPFS_MAGIC;
+}
+
+Sys<void> punch_out(int file, std::size_t bytes) {
+  if (const int error = before(Call::allocate)) return failed(error);
+  return done(
+      ::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)));
+}
+
+Sys<Mapping> Mapping::readable(int file, std::size_t bytes) { return make(file, bytes, PROT_READ); }
+
+Sys<Mapping> Mapping::writable(int file, std::size_t bytes) {
+  return make(file, bytes, PROT_READ | PROT_WRITE);
+}
+
+Sys<Mapping> Mapping::make(int file, std::size_t bytes, int protection) {
+  if (const int error = before(Call::mmap)) return failed(error);
+  void* const at = ::mmap(nullptr, bytes, protection, MAP_SHARED, file, 0);
+  if (at == MAP_FAILED) return failed();
+  Mapping mapping;
+  mapping.bytes_ = {static_cast<std::byte*>(at), bytes};
+  // Two processes must not be the same end of a ring.
+  if (::madvise(at, bytes, MADV_DONTFORK) < 0) return failed();
+  // The pages are there; this fills the page table, so that no call finds them missing. Without it
+  // (an older kernel) the first lap around the ring does so.
+  ::madvise(at, bytes, (protection & PROT_WRITE) != 0 ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+  return mapping;
+}
+
+Mapping::~Mapping() {
+  if (!bytes_.empty()) ::munmap(bytes_.data(), bytes_.size());
+}
+
+}  // namespace tincan::os

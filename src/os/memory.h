@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "os/result.h"
+#include "tincan/descriptor.h"
+
+/// Memory that two processes share: memfd_create(2), its seals (fcntl(2), F_ADD_SEALS), mmap(2).
+namespace tincan::os {
+
+/// A file in memory without a name, of `bytes`, every page of it there and charged to us: a page
+/// that is missing could kill whoever touches it (SIGBUS). Close-on-exec, not sealed yet.
+[[nodiscard]] Sys<Descriptor> memory_file(std::size_t bytes);
+/// Adds F_SEAL_… to those it has.
+[[nodiscard]] Sys<void> seal(int file, unsigned seals);
+/// EINVAL for what cannot have seals: no file in memory.
+[[nodiscard]] Sys<unsigned> seals_of(int file);
+/// Whether it lies in tmpfs, as the files of memory_file do; huge pages, for one, do not.
+[[nodiscard]] Sys<bool> is_in_tmpfs(int file);
+/// Gives the pages back, whoever was charged for them; what is read there from now on is zero.
+[[nodiscard]] Sys<void> punch_out(int file, std::size_t bytes);
+
+/// A file in memory as it lies in this process, shared with others. A forked child does not have
+/// it: reading there would kill it. Unmapping a large one takes milliseconds (60 µs a MiB).
+class Mapping {
+ public:
+  Mapping() = default;
+  /// The first `bytes` of `file`, which the mapping does not need any more afterwards. Every page
+  /// is in the page table, so that no later access finds one missing (since Linux 5.14).
+  [[nodiscard]] static Sys<Mapping> readable(int file, std::size_t bytes);
+  [[nodiscard]] static Sys<Mapping> writable(int file, std::size_t bytes);
+  Mapping(Mapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+  Mapping& operator=(Mapping&& other) noexcept {
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~Mapping();
+
+  [[nodiscard]] std::span<std::byte> bytes() const { return bytes_; }
+
+ private:
+  [[nodiscard]] static Sys<Mapping> make(int file, std::size_t bytes, int protection);
+  std::span<std::byte> bytes_;
+};
+
+}  // namespace tincan::os
