@@ -18,6 +18,10 @@
 
 namespace tincan::os {
 
+static_assert(no_more_seals == F_SEAL_SEAL && no_shrinking == F_SEAL_SHRINK);
+static_assert(no_growing == F_SEAL_GROW && no_writing == F_SEAL_WRITE);
+static_assert(no_new_writers == F_SEAL_FUTURE_WRITE);
+
 Sys<Descriptor> memory_file(std::size_t bytes) {
   if (const int error = before(Call::memfd)) return failed(error);
   // Shown in /proc/PID/maps. Older kernels do not know the last flag, without which the file could

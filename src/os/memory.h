@@ -8,15 +8,23 @@
 #include "os/result.h"
 #include "tincan/descriptor.h"
 
-/// Memory that two processes share: memfd_create(2), its seals (fcntl(2), F_ADD_SEALS), mmap(2).
+/// Memory that two processes share: memfd_create(2), its seals, mmap(2).
 namespace tincan::os {
 
 /// A file in memory without a name, of `bytes`, every page of it there and charged to us: a page
 /// that is missing could kill whoever touches it (SIGBUS). Close-on-exec, not sealed yet.
 [[nodiscard]] Sys<Descriptor> memory_file(std::size_t bytes);
-/// Adds F_SEAL_… to those it has.
+/// What a file in memory is sealed against, for ever: the F_SEAL_… of fcntl(2).
+enum Seal : unsigned {
+  no_more_seals = 1,    ///< F_SEAL_SEAL
+  no_shrinking = 2,     ///< F_SEAL_SHRINK
+  no_growing = 4,       ///< F_SEAL_GROW
+  no_writing = 8,       ///< F_SEAL_WRITE
+  no_new_writers = 16,  ///< F_SEAL_FUTURE_WRITE: mappings that are there already may go on.
+};
+/// Adds `seals` to those it has.
 [[nodiscard]] Sys<void> seal(int file, unsigned seals);
-/// EINVAL for what cannot have seals: no file in memory.
+/// Those it has, others than the above too. EINVAL for what cannot have any: no file in memory.
 [[nodiscard]] Sys<unsigned> seals_of(int file);
 /// Whether it lies in tmpfs, as the files of memory_file do; huge pages, for one, do not.
 [[nodiscard]] Sys<bool> is_in_tmpfs(int file);

@@ -37,7 +37,11 @@ class BasicEnd {
 
   /// Copies what fits of `bytes` behind what was written before. Nobody sees it until `publish`.
   std::size_t write(std::span<const std::byte> bytes);
-  /// The next published byte has a set of descriptors, which is on the socket already.
+  /// Whether `write` would take something.
+  [[nodiscard]] bool has_room() {
+    return !breached_ && (written_ - peer_consumed_ < out_.size() || room() > 0);
+  }
+  /// The next written byte has a set of descriptors, which is on the socket already.
   void announce_descriptors() { ++descriptor_sets_; }
   /// Lets the other side see what was written. True: it sleeps, and its doorbell is to be rung.
   [[nodiscard]] bool publish();

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -19,7 +18,7 @@ namespace tincan::ring {
 /// in pairs.
 inline constexpr std::size_t separation_bytes = 128;
 /// Where the bytes of the ring begin: a page, the least that can be mapped.
-inline constexpr std::size_t data_offset_bytes = 4096;
+inline constexpr std::size_t ring_offset_bytes = 4096;
 
 /// Of one ring. The smallest takes a whole frame and as much again, so that two frames can be under
 /// way; the largest still lies in the second-level cache of most machines, in both directions
@@ -28,7 +27,8 @@ inline constexpr std::size_t capacity_bytes_min = 256 * 1024;
 inline constexpr std::size_t capacity_bytes_max = 8 * 1024 * 1024;
 
 [[nodiscard]] constexpr bool is_capacity(std::uint64_t bytes) {
-  return std::has_single_bit(bytes) && bytes >= capacity_bytes_min && bytes <= capacity_bytes_max;
+  const bool power_of_two = (bytes & (bytes - 1)) == 0;
+  return power_of_two && bytes >= capacity_bytes_min && bytes <= capacity_bytes_max;
 }
 
 /// What a side's `sleep` word says; above these bits it counts how often it fell asleep.
@@ -74,7 +74,7 @@ using Words = BasicWords<CpuAtomics>;
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 static_assert(sizeof(std::atomic<std::uint64_t>) == 8 && sizeof(std::atomic<std::uint32_t>) == 4);
-static_assert(std::is_standard_layout_v<Words> && sizeof(Words) <= data_offset_bytes);
+static_assert(std::is_standard_layout_v<Words> && sizeof(Words) <= ring_offset_bytes);
 static_assert(offsetof(Words, produced) == 0 && offsetof(Words, descriptor_sets) == 8);
 static_assert(offsetof(Words, consumed) == separation_bytes);
 static_assert(offsetof(Words, sleep) == 2 * separation_bytes);

@@ -20,8 +20,9 @@ class Channel {
 
   /// Writes what fits now of `bytes`, at least one byte, without waiting. `descriptors` belong to
   /// the first byte: when any byte was written they have gone along, and are still the caller's to
-  /// close. Errors: EAGAIN nothing fits now · EPIPE, ECONNRESET the peer is gone; what it had sent
-  /// before can still be read.
+  /// close. Errors: EAGAIN nothing fits now · EPIPE, ECONNRESET the peer is gone, which a channel
+  /// need not know before `read` has said so; what it had sent before can still be read · EPROTO
+  /// the peer broke the rules of the channel.
   [[nodiscard]] virtual os::Sys<std::size_t> write(std::span<const std::byte> bytes,
                                                    std::span<const Descriptor> descriptors) = 0;
 
@@ -31,13 +32,14 @@ class Channel {
   };
   /// Reads what is there, without waiting. Descriptors are appended to `descriptors`, or dropped
   /// when that is null; those of one write arrive together, no later than its first byte and never
-  /// with bytes of a later write.
-  /// Errors: EAGAIN nothing is there · ECONNRESET the end, with bytes of ours unread.
+  /// with the first byte of a later write that carries some.
+  /// Errors: EAGAIN nothing is there · ECONNRESET the end, with bytes of ours unread · EPROTO as
+  /// above.
   [[nodiscard]] virtual os::Sys<Read> read(std::span<std::byte> into,
                                            std::vector<Descriptor>* descriptors) = 0;
 
-  /// For poll(2): readable when `read` has something to say, writable when `write` would not give
-  /// EAGAIN.
+  /// The socket, for poll(2): whatever else carries the bytes, the end of a connection is seen
+  /// here.
   [[nodiscard]] virtual int fd() const = 0;
 };
 

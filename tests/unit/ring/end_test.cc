@@ -204,7 +204,7 @@ INSTANTIATE_TEST_SUITE_P(
         Lie{"consumed_backwards", [](Words& words) { words.consumed.store(9); }},
         Lie{"consumed_what_is_not_published", [](Words& words) { words.consumed.store(17); }},
         Lie{"consumed_the_most", [](Words& words) { words.consumed.store(UINT64_MAX); }}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& one) { return one.param.name; });
 
 }  // namespace
 }  // namespace tincan::ring
