@@ -59,13 +59,8 @@ class Publisher {
     if (!*cleared) return std::nullopt;
     const auto old = examine(place_, place_.name, lock->previous().sockets);
     if (!old) return std::unexpected(old.error());
-    if (old->state == Occupant::State::live) {
-      return fail(Cause::held, place_.text + " is held by " + old->description);
-    }
-    if (old->state == Occupant::State::foreign) {
-      return fail(Cause::path,
-                  place_.text + " is " + old->description +
-                      ", which is not ours to remove; look at it, or use another path");
+    if (const auto allowed = may_replace(place_, *old); !allowed) {
+      return std::unexpected(allowed.error());
     }
     return publish(std::move(*lock), *old);
   }
