@@ -101,7 +101,12 @@ struct Launch {
   ::dup2(launch.input.get(), STDIN_FILENO);
   ::dup2(launch.output.write.get(), STDOUT_FILENO);
   ::dup2(launch.error.write.get(), STDERR_FILENO);
-  ::close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+  if (::close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) != 0) {
+    // Ours are closed all the same; what we were started with may be anybody's secret.
+    ::dprintf(STDERR_FILENO, "cannot close what %s would inherit: %s\n", launch.arguments[0],
+              std::strerror(errno));
+    ::_exit(127);
+  }
   ::signal(SIGPIPE, SIG_DFL);
   sigset_t none;
   ::sigemptyset(&none);

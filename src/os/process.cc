@@ -157,8 +157,9 @@ void report(int descriptor, int number) {
   const bool in_place = plan.socket == child_socket
                             ? ::fcntl(child_socket, F_SETFD, 0) == 0
                             : ::dup2(plan.socket, child_socket) == child_socket;
-  if (report_descriptor >= 0 && in_place) {
-    ::close_range(child_socket + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+  const bool ready = report_descriptor >= 0 && in_place &&
+                     ::close_range(child_socket + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC) == 0;
+  if (ready) {
     append_number(plan.listen_pid, ::getpid());
     sigset_t none;
     sigemptyset(&none);
