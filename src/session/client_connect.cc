@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/shell_word.h"
 #include "os/clock.h"
 #include "os/futex.h"
 #include "path/access.h"
@@ -10,7 +11,7 @@ namespace tincan {
 
 Failure Client::State::no_greeting(const Failure& why, const Address& address, Nanoseconds waited) {
   const std::string name = address.text();
-  const std::string raw = "For raw bytes: tincan bytes " + name;
+  const std::string raw = "For raw bytes: tincan bytes " + shell_word(name);
   switch (why.cause()) {
     case Cause::deadline: {
       const auto milliseconds = std::chrono::round<std::chrono::milliseconds>(waited).count();

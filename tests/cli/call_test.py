@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import socket
 import subprocess
 import unittest
@@ -142,6 +143,13 @@ class Failures(tool.Tool):
             tool.NOT_SENT,
             "not sent: ./udsocket accepted us but sent no HELLO in 1 s; not a tincan server\\? "
             "For raw bytes: tincan bytes ./udsocket", "call", "./udsocket", "m")
+
+    def test_the_way_to_talk_raw_can_be_pasted_into_a_shell(self):
+        address = "exec:false it's not"
+        status, _, error = self.run_tool("call", address, "m")
+        self.assertEqual(status, tool.NOT_SENT)
+        advice = error.decode().rpartition("For raw bytes: ")[2]
+        self.assertEqual(shlex.split(advice), ["tincan", "bytes", address])
 
     def test_not_sent_too_large(self):
         self.serve(self.path, "--echo")
