@@ -7,6 +7,7 @@
 #include "bytes/stream_state.h"
 #include "os/clock.h"
 #include "os/poller.h"
+#include "os/shortage.h"
 #include "path/access.h"
 #include "path/claim.h"
 #include "path/peer.h"
@@ -116,7 +117,9 @@ Result<Stream> Listener::State::accept(path::Claim& from, Moment deadline) {
 std::unexpected<Failure> Listener::State::rest(Moment deadline, int error) {
   const Moment end = std::min(deadline, os::now() + limits::accept_rest);
   [[maybe_unused]] const auto closed_meanwhile = os::wait_for(closing.fd(), POLLIN, end);
-  return fail(Cause::exhausted, address.text() + " cannot take the next connection", error);
+  return fail(Cause::exhausted,
+              address.text() + " cannot take the next connection: " + os::describe_shortage(error),
+              error);
 }
 
 void Listener::State::close() {

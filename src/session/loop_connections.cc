@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "os/clock.h"
+#include "os/shortage.h"
 #include "path/access.h"
 #include "path/peer.h"
 #include "session/loop.h"
@@ -56,7 +57,7 @@ void Loop::rest_from_accepting(int error) {
   poller_.remove(service_.listener());
   try {
     service_.log("accepting rests for " + std::to_string(limits::accept_rest.count()) +
-                 " ms: " + strerrordesc_np(error));
+                 " ms: " + os::describe_shortage(error));
   } catch (const std::exception&) {
     // Without memory for the line there is none.
   }

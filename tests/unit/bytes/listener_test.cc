@@ -139,6 +139,7 @@ TEST_F(ListenerAtAPath, RestsWhenDescriptorsRunOutAndGoesOnAfterwards) {
     const auto accepted = listener.accept(patience);
     const bool rested = std::chrono::steady_clock::now() - start >= limits::accept_rest;
     if (accepted || accepted.error().cause() != Cause::exhausted || !rested) return 1;
+    if (!accepted.error().detail().ends_with("(ulimit -n, now 3)")) return 3;
     ::setrlimit(RLIMIT_NOFILE, &before);
     return listener.accept(patience) ? 0 : 2;
   });
