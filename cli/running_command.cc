@@ -25,7 +25,7 @@ namespace cli {
 
 namespace {
 
-/// From a deadline until its caller has surely stopped waiting.
+/// From a deadline until a caller that did not ask for a longer grace has surely stopped waiting.
 constexpr auto last_word = 10 * tincan::limits::verdict_grace;
 
 /// Every variable that is ours to set, or that speaks to this process and not to its children.

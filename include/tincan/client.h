@@ -87,11 +87,10 @@ class Client {
   ///
   /// Ends in exactly one of: a reply; or a Failure with the outcome `declared` (the handler's own
   /// error), `not_sent` (the server cannot have run it) or `unknown` (it may have).
-  /// Returns at the deadline, + limits::verdict_grace for the server's word whether the call was
-  /// run; the server is told that the caller gave up.
-  /// Errors: see Cause; `too_large` and `usage` are found before a byte is sent.
-  /// Cost: one send(2), one recv(2); no allocation once buffers have grown; payload copied once
-  /// each way beside the kernel's copies.
+  /// Returns at the deadline, + ClientOptions::verdict_grace for the server's word whether the call
+  /// was run; the server is told that the caller gave up. Errors: see Cause; `too_large` and
+  /// `usage` are found before a byte is sent. Cost: one send(2), one recv(2); no allocation once
+  /// buffers have grown; payload copied once each way beside the kernel's copies.
   [[nodiscard]] Result<Reply> call(std::string_view method, std::span<const std::byte> payload,
                                    const CallOptions& options = {});
   [[nodiscard]] Result<Reply> call(std::string_view method, std::string_view text = {},

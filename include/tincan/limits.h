@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
-/// Every limit, with its unit in its name and its source beside it. Those that an options struct
-/// repeats can be set there; the others belong to the protocol or the kernel.
+/// Every limit, with its unit in its name and its source beside it. The kernel's and the protocol's
+/// are what they are; each of the others is the default of an option in options.h.
 namespace tincan::limits {
 
 using namespace std::chrono_literals;

@@ -38,6 +38,9 @@ struct ListenOptions {
   AllowList allow = {};
   /// Connections waiting to be accepted; the kernel cuts it to net.core.somaxconn.
   int backlog = limits::backlog;
+  /// Without descriptors or memory for the next connection, how long Listener::accept takes to say
+  /// so; not 0.
+  std::chrono::milliseconds accept_rest = limits::accept_rest;
   /// Take the path over from a living server that lets us (same uid or root): no client notices.
   bool take_over = false;
   /// Permit `unix-abstract:` addresses, which have no file permissions. They need an `allow`.
@@ -57,8 +60,14 @@ struct ServerOptions {
   std::uint32_t calls_in_flight_max = limits::calls_in_flight_max;  ///< Unanswered, a connection.
   std::uint64_t incoming_bytes_max = limits::incoming_bytes_max;  ///< Requests held, a connection.
   std::uint64_t outgoing_bytes_max = limits::outgoing_bytes_max;  ///< Replies unread, a connection.
-  std::uint64_t request_bytes_max = limits::request_bytes_max;    ///< Requests held, in all.
+  /// Replies unread at which no more is read from that connection. 0: at the first byte.
+  std::uint64_t outgoing_bytes_pause = limits::outgoing_bytes_pause;
+  /// Taken from one connection before the others have their turn; not 0.
+  std::uint32_t frames_per_turn_max = limits::frames_per_turn_max;
+  std::uint64_t request_bytes_max = limits::request_bytes_max;  ///< Requests held, in all.
   std::uint64_t request_bytes_per_uid_max = limits::request_bytes_per_uid_max;  ///< Of one uid.
+  std::uint64_t request_bytes_free = limits::request_bytes_free;  ///< Not counted, a connection.
+  std::uint64_t request_bytes_step = limits::request_bytes_step;  ///< In which it counts; not 0.
   /// Descriptors accepted with one request, 0 … limits::message_descriptors_max. 0: not accepted.
   std::uint32_t descriptors_max = 0;
   /// Descriptors of requests not finished yet, a connection; beyond it calls are `exhausted`.
@@ -67,7 +76,9 @@ struct ServerOptions {
   std::uint32_t connections_per_uid_max = limits::connections_per_uid_max;    ///< Of one uid.
   std::chrono::milliseconds handshake_deadline = limits::handshake_deadline;  ///< accept → HELLO.
   std::chrono::milliseconds drain_deadline = limits::drain_deadline;          ///< stop() → end.
-  std::chrono::milliseconds slow_handler = limits::slow_handler;              ///< Named in the log.
+  /// Without descriptors or memory for the next connection, until it is tried again; not 0.
+  std::chrono::milliseconds accept_rest = limits::accept_rest;
+  std::chrono::milliseconds slow_handler = limits::slow_handler;  ///< Named in the log.
   /// Receives one line for what an operator should know: refusals, breaches, slow handlers, lack of
   /// descriptors. Called on the loop; must not block; what it throws is dropped. Empty: nothing
   /// is said.
@@ -81,6 +92,9 @@ struct ClientOptions {
   /// How long a call waits for a server that has gone to come back, within the call's deadline.
   /// 0: not at all.
   std::chrono::nanoseconds reconnect_deadline = limits::reconnect_deadline;
+  /// How long a call whose deadline has passed waits for the server's word whether it was run, and
+  /// for the rest of a frame that is half written. 0: not at all; what was sent is then *unknown*.
+  std::chrono::nanoseconds verdict_grace = limits::verdict_grace;
   /// The server must run as this uid. Without it the server must be root, ourselves, or the owner
   /// of a socket file that nobody else could have put there. Checked before the first byte.
   std::optional<uid_t> server_uid = {};

@@ -110,8 +110,8 @@ class Listener {
   /// Waits for the next connection whose peer the allow-list admits; others are closed unread, and
   /// do not lengthen the wait.
   /// Errors: `deadline` · `exhausted` (out of descriptors or memory: the connection waits in the
-  /// backlog; close something and call again. It comes after a rest of limits::accept_rest, so a
-  /// loop that just calls again does not spin) · `closed` (after `close`).
+  /// backlog; close something and call again. It comes after a rest of ListenOptions::accept_rest,
+  /// so a loop that just calls again does not spin) · `closed` (after `close`).
   [[nodiscard]] Result<Stream> accept(Deadline deadline = {});
   /// Removes the path and stops listening; connections already accepted go on.
   void close();

@@ -27,9 +27,10 @@ Result<Stream> only_connection(path::Claim& claim) {
 
 /// A claim that several threads accept from, until one of them closes it.
 struct Listener::State {
-  State(Address where, AllowList who, path::Claim owned, os::Bell rung)
+  State(Address where, const ListenOptions& options, path::Claim owned, os::Bell rung)
       : address(std::move(where)),
-        allow(std::move(who)),
+        allow(options.allow),
+        accept_rest(options.accept_rest),
         claim(std::make_shared<path::Claim>(std::move(owned))),
         closing(std::move(rung)) {}
 
@@ -40,6 +41,7 @@ struct Listener::State {
 
   const Address address;
   const AllowList allow;
+  const std::chrono::milliseconds accept_rest;
   std::mutex mutex;
   /// Guarded by `mutex`; null once closed. Every accept holds it, so its descriptor cannot become
   /// somebody else's in between.
@@ -57,12 +59,16 @@ Result<Listener> Listener::listen(const Address& address, const ListenOptions& o
   if (options.take_over) {
     return fail(Cause::unsupported, "a byte listener cannot take a path over; a Server can");
   }
+  if (options.accept_rest.count() <= 0) {
+    return fail(Cause::usage,
+                "accept_rest is not over 0: a loop without free descriptors would spin");
+  }
   auto closing = os::Bell::create();
   if (!closing) return fail(Cause::exhausted, "eventfd", closing.error().code);
   auto claim = path::Claim::make(address, options);
   if (!claim) return std::unexpected(claim.error());
   return Listener(
-      std::make_unique<State>(address, options.allow, std::move(*claim), std::move(*closing)));
+      std::make_unique<State>(address, options, std::move(*claim), std::move(*closing)));
 }
 
 Result<Listener> Listener::listen(std::string_view address, const ListenOptions& options) {
@@ -115,7 +121,7 @@ Result<Stream> Listener::State::accept(path::Claim& from, Moment deadline) {
 /// The connection stays in the backlog and the listener readable: a caller that came back at once
 /// would spin.
 std::unexpected<Failure> Listener::State::rest(Moment deadline, int error) {
-  const Moment end = std::min(deadline, os::now() + limits::accept_rest);
+  const Moment end = std::min(deadline, os::now() + accept_rest);
   [[maybe_unused]] const auto closed_meanwhile = os::wait_for(closing.fd(), POLLIN, end);
   return fail(Cause::exhausted,
               address.text() + " cannot take the next connection: " + os::describe_shortage(error),

@@ -14,8 +14,13 @@ using wire::Kind;
 
 /// Pings are answered while no more than this waits to be written. Chosen: above what a session
 /// encodes ahead, and above where it stops reading if it ever does.
-constexpr std::size_t pings_outgoing_bytes_max =
-    limits::outgoing_bytes_pause + 8 * limits::fragment_bytes_max;
+std::uint64_t pings_outgoing_bytes_max(const Settings& settings) {
+  const bool never_stops = settings.outgoing_bytes_pause == UINT64_MAX;
+  const std::uint64_t pause =
+      never_stops ? limits::outgoing_bytes_pause : settings.outgoing_bytes_pause;
+  const std::uint64_t ahead = 8 * limits::fragment_bytes_max;
+  return pause > UINT64_MAX - ahead ? UINT64_MAX : pause + ahead;
+}
 /// Clocks this close are the same clock, and the difference is the time between reading them.
 /// Time namespaces that differ do so by the age of a checkpoint: minutes to years.
 constexpr std::int64_t same_clock_nanoseconds = 100'000'000;
@@ -105,7 +110,9 @@ Session::Verdict Session::dispatch(const wire::Frame& frame) {
 }
 
 Session::Verdict Session::take_ping(const wire::Frame& frame) {
-  if (outbox_.unsent_bytes() > pings_outgoing_bytes_max) return breach("pings, and reads nothing");
+  if (outbox_.unsent_bytes() > pings_outgoing_bytes_max(settings_)) {
+    return breach("pings, and reads nothing");
+  }
   wire::encode_bare(Kind::pong, frame.header.id, outbox_.bytes());
   return {};
 }

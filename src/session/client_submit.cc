@@ -232,7 +232,7 @@ void Client::State::give_up(Submitted& call, Cause cause, Moment now) {
   if (!call.told) {
     call.told = true;
     call.given_up_for = cause;
-    call.waits_until = now + limits::verdict_grace;
+    call.waits_until = now + options_.verdict_grace;
     if (call.link->give_up(call)) end(Outcome::not_sent);
     return;
   }

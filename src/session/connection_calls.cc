@@ -131,23 +131,26 @@ void Connection::forget(RequestState& request) {
 
 namespace {
 
-std::uint64_t over_the_free_bytes(std::uint64_t bytes) {
-  return bytes - std::min<std::uint64_t>(bytes, limits::request_bytes_free);
+std::uint64_t over_the_free_bytes(std::uint64_t bytes, const ServerOptions& options) {
+  return bytes - std::min(bytes, options.request_bytes_free);
 }
 
-std::uint64_t in_steps(std::uint64_t bytes) {
-  const std::uint64_t steps =
-      bytes / limits::request_bytes_step + (bytes % limits::request_bytes_step != 0);
-  return steps * limits::request_bytes_step;
+/// Rounded up to whole steps, where those can be counted at all.
+std::uint64_t in_steps(std::uint64_t bytes, const ServerOptions& options) {
+  const std::uint64_t step = options.request_bytes_step;
+  const std::uint64_t steps = bytes / step + (bytes % step != 0);
+  std::uint64_t rounded;
+  return __builtin_mul_overflow(steps, step, &rounded) ? bytes : rounded;
 }
 
 }  // namespace
 
 bool Connection::may_hold(std::uint64_t bytes) {
-  const std::uint64_t needed = over_the_free_bytes(bytes);
+  const ServerOptions& options = loop_.service().options;
+  const std::uint64_t needed = over_the_free_bytes(bytes, options);
   if (needed <= charged_bytes_) return true;
   Quota& quota = loop_.service().quota;
-  for (const std::uint64_t charge : {in_steps(needed), needed}) {
+  for (const std::uint64_t charge : {in_steps(needed, options), needed}) {
     const std::uint64_t more = charge - charged_bytes_;
     if (!quota.charge(*account, more)) continue;
     charged_bytes_ += more;
@@ -159,9 +162,11 @@ bool Connection::may_hold(std::uint64_t bytes) {
 
 /// Gives back what is no longer needed, except for a step that is likely to be needed again.
 void Connection::settle_charge() {
-  const std::uint64_t needed = in_steps(over_the_free_bytes(session_.incoming_bytes()));
+  const ServerOptions& options = loop_.service().options;
+  const std::uint64_t needed =
+      in_steps(over_the_free_bytes(session_.incoming_bytes(), options), options);
   if (needed >= charged_bytes_) return;
-  if (needed > 0 && charged_bytes_ - needed <= limits::request_bytes_step) return;
+  if (needed > 0 && charged_bytes_ - needed <= options.request_bytes_step) return;
   loop_.service().quota.discharge(*account, charged_bytes_ - needed);
   charged_bytes_ = needed;
 }

@@ -57,6 +57,7 @@ Link::Link(Descriptor socket, Peer peer, const ClientOptions& options, PayloadPo
     : channel_(std::move(socket)),
       peer_(std::move(peer)),
       accepts_descriptors_(options.descriptors_max > 0),
+      verdict_grace_(options.verdict_grace),
       session_(settings_of(options), pool, *this),
       pump_(std::move(pump)),
       in_(aligned_bytes(input_bytes)) {}
@@ -115,7 +116,7 @@ void Link::run(LinkCall& call, Lock& lock, Moment now, Moment deadline) {
 }
 
 void Link::finish_after_deadline(LinkCall& call, Lock& lock, Moment now) {
-  const Moment end = now + limits::verdict_grace;
+  const Moment end = now + verdict_grace_;
   const bool not_sent = give_up(call);
   // A frame that was begun has to be ended, or the server would wait for the rest of it.
   while ((not_sent ? wants_to_write() : !call.result) && !dead_ && now < end) {

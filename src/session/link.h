@@ -127,6 +127,7 @@ class Link final : private protocol::Events {
   transport::SocketChannel channel_;
   Peer peer_;
   const bool accepts_descriptors_;
+  const Nanoseconds verdict_grace_;
   protocol::Session session_;
   std::function<void()> pump_;
 

@@ -52,11 +52,11 @@ void Loop::accept_crowd() {
 /// once would only burn the CPU (F14).
 void Loop::rest_from_accepting(int error) {
   const bool rests_already = !accept_again_.is_never();
-  accept_again_ = read_clock() + limits::accept_rest;
+  accept_again_ = read_clock() + service_.accept_rest;
   if (rests_already) return;
   poller_.remove(service_.listener());
   try {
-    service_.log("accepting rests for " + std::to_string(limits::accept_rest.count()) +
+    service_.log("accepting rests for " + std::to_string(service_.options.accept_rest.count()) +
                  " ms: " + os::describe_shortage(error));
   } catch (const std::exception&) {
     // Without memory for the line there is none.

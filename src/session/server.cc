@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/fail.h"
 #include "os/clock.h"
 #include "os/poller.h"
 #include "os/process.h"
@@ -41,23 +42,33 @@ Result<path::Claim> claim(const Address& address, const ListenOptions& options) 
   return take_over(address, options);
 }
 
-Result<void> check(const ServerOptions& options) {
-  if (options.descriptors_max > limits::message_descriptors_max) {
-    return std::unexpected(Failure(Cause::usage,
-                                   "descriptors_max is over 253, the most that one "
-                                   "message can carry (SCM_MAX_FD)"));
-  }
-  if (options.calls_in_flight_max == 0 ||
-      options.calls_in_flight_max > limits::calls_in_flight_ceiling) {
-    return std::unexpected(Failure(Cause::usage, "calls_in_flight_max is not in 1 … 65535"));
-  }
-  return {};
-}
-
 /// Keeps in reach what a child cannot free.
 [[maybe_unused]] void* volatile parents_server = nullptr;
 
 }  // namespace
+
+Result<void> Server::State::check(const ServerOptions& options) {
+  if (options.descriptors_max > limits::message_descriptors_max) {
+    return fail(Cause::usage,
+                "descriptors_max is over 253, the most that one "
+                "message can carry (SCM_MAX_FD)");
+  }
+  if (options.calls_in_flight_max == 0 ||
+      options.calls_in_flight_max > limits::calls_in_flight_ceiling) {
+    return fail(Cause::usage, "calls_in_flight_max is not in 1 … 65535");
+  }
+  if (options.frames_per_turn_max == 0) {
+    return fail(Cause::usage, "frames_per_turn_max is 0: nothing would be taken");
+  }
+  if (options.request_bytes_step == 0) {
+    return fail(Cause::usage, "request_bytes_step is 0: nothing could be counted in it");
+  }
+  if (options.accept_rest.count() <= 0) {
+    return fail(Cause::usage,
+                "accept_rest is not over 0: a server without free descriptors would spin");
+  }
+  return {};
+}
 
 Result<std::unique_ptr<Server::State>> Server::State::create(Address address,
                                                              const ServerOptions& options,
@@ -78,7 +89,9 @@ void Server::State::adopt(Descriptor socket) {
 }
 
 Result<Server> Server::listen(const Address& address, const ServerOptions& options) {
-  if (auto checked = check(options); !checked) return std::unexpected(std::move(checked.error()));
+  if (auto checked = State::check(options); !checked) {
+    return std::unexpected(std::move(checked.error()));
+  }
   auto claimed = claim(address, listen_options(options));
   if (!claimed) return std::unexpected(std::move(claimed.error()));
   Descriptor connection;

@@ -14,6 +14,8 @@ struct Server::State {
   State(std::unique_ptr<session::Service> shared, session::Loop* first)
       : service(std::move(shared)), loop(first) {}
 
+  /// Errors: `usage`, and which option.
+  [[nodiscard]] static Result<void> check(const ServerOptions& options);
   [[nodiscard]] static Result<std::unique_ptr<State>> create(Address address,
                                                              const ServerOptions& options,
                                                              std::optional<path::Claim> claim);

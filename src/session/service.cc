@@ -38,6 +38,7 @@ Service::Service(Address where, const ServerOptions& how, std::optional<path::Cl
       generation(os::fork_generation()),
       handshake_deadline(saturated(how.handshake_deadline)),
       drain_deadline(saturated(how.drain_deadline)),
+      accept_rest(saturated(how.accept_rest)),
       slow_handler(saturated(how.slow_handler)),
       pool(PayloadPool::create()),
       quota({.connections = how.connections_max,
@@ -200,8 +201,9 @@ protocol::Settings Service::session_settings() const {
           .descriptors_max = options.descriptors_max,
           .descriptors_held_max = options.descriptors_held_max,
           .incoming_bytes_max = options.incoming_bytes_max,
-          .incoming_bytes_free = limits::request_bytes_free,
-          .frames_per_receive = limits::frames_per_turn_max,
+          .incoming_bytes_free = options.request_bytes_free,
+          .outgoing_bytes_pause = options.outgoing_bytes_pause,
+          .frames_per_receive = options.frames_per_turn_max,
           .clock_offset_nanoseconds = os::realtime_minus_monotonic()};
 }
 

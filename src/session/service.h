@@ -46,6 +46,7 @@ class Service {
   // As in `options`, but never longer than nanoseconds can say.
   const Nanoseconds handshake_deadline;
   const Nanoseconds drain_deadline;
+  const Nanoseconds accept_rest;
   const Nanoseconds slow_handler;
   PayloadPool* const pool;
   Quota quota;

@@ -11,6 +11,7 @@
 namespace tincan::testing {
 
 Pair pair(const ServerOptions& server_options, const ClientOptions& client_options) {
+  or_exit(Server::State::check(server_options));
   auto sockets = os::stream_socket_pair();
   if (!sockets)
     or_exit<void>(std::unexpected(

@@ -2,10 +2,10 @@
 
 #include <atomic>
 #include <future>
-#include <mutex>
 #include <stdexcept>
 #include <thread>
 
+#include "system/kept_requests.h"
 #include "system/polling.h"
 #include "system/raw_peer.h"
 #include "system/running_server.h"
@@ -15,38 +15,6 @@ namespace tincan::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// Takes requests out of their handlers.
-class Kept {
- public:
-  Handler handler() {
-    return [this](Request request) {
-      const std::lock_guard lock(mutex_);
-      requests_.push_back(std::move(request));
-    };
-  }
-  [[nodiscard]] std::size_t count() {
-    const std::lock_guard lock(mutex_);
-    return requests_.size();
-  }
-  Request take() {
-    EXPECT_TRUE(eventually([&] { return count() > 0; }));
-    const std::lock_guard lock(mutex_);
-    Request request = std::move(requests_.front());
-    requests_.erase(requests_.begin());
-    return request;
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<Request> requests_;
-};
-
-std::future<Result<Reply>> call_later(Client& client, std::string_view method,
-                                      const CallOptions& options = {.deadline = 1h}) {
-  return std::async(std::launch::async,
-                    [&client, method, options] { return client.call(method, "later", options); });
-}
 
 void expect_declared(const Result<Reply>& reply, std::string_view detail) {
   ASSERT_FALSE(reply);
@@ -73,7 +41,7 @@ TEST(Handler, ThatThrowsMakesADeclaredErrorWithItsWords) {  // P13
 
 TEST(Handler, ThatDropsItsRequestMakesADeclaredError) {  // P13
   RunningServer server;
-  Kept kept;
+  KeptRequests kept;
   server->on("at once", [](Request) {});
   server->on("later", kept.handler());
   server.run();
@@ -88,7 +56,7 @@ TEST(Handler, ThatDropsItsRequestMakesADeclaredError) {  // P13
 
 TEST(Handler, ThatAnswersTwiceIsToldSoAndTheFirstAnswerCounts) {  // P1, P13
   RunningServer server;
-  Kept kept;
+  KeptRequests kept;
   std::atomic<int> refused = 0;
   const auto is_answered = [](const Result<void>& result) {
     return !result && result.error().cause() == Cause::answered;
@@ -117,7 +85,7 @@ TEST(Handler, ThatAnswersTwiceIsToldSoAndTheFirstAnswerCounts) {  // P1, P13
 
 TEST(Handler, MayAnswerFromAnyThreadInAnyOrder) {
   RunningServer server;
-  Kept kept;
+  KeptRequests kept;
   server->on("later", kept.handler());
   server.run();
   Client client = server.connect();
@@ -156,7 +124,7 @@ TEST(Handler, MayAnswerOneRequestWhileItHandlesAnother) {
 
 TEST(Request, OutlivesItsConnection) {
   RunningServer server;
-  Kept kept;
+  KeptRequests kept;
   server->on("later", kept.handler());
   server.run();
   {
@@ -178,7 +146,7 @@ TEST(Request, OutlivesItsServer) {
   std::optional<Request> dropped;
   {
     RunningServer server({.drain_deadline = 1ms});
-    Kept kept;
+    KeptRequests kept;
     server->on("later", kept.handler());
     server.run();
     Client client = server.connect({.reconnect_deadline = 1ms});
@@ -212,7 +180,7 @@ TEST(Request, HeldByAHandlerThatGoesWithItsServerIsFreed) {
 
 TEST(Request, KnowsWhenItsCallerHasStoppedWaiting) {
   RunningServer server;
-  Kept kept;
+  KeptRequests kept;
   server->on("later", kept.handler());
   server.run();
   Client client = server.connect();

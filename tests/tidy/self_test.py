@@ -157,6 +157,12 @@ class Style(Tree):
             self.write(f"include/tincan/{number}.h", "")
         self.assert_style(style.public_headers_are_few, "include/tincan/12.h", "", "13 headers")
 
+    def test_limits(self):
+        self.write("include/tincan/limits.h", "inline constexpr int wire_max = 1;\n"
+                   "// Per connection.\ninline constexpr std::uint64_t calls_max = 2;\n")
+        self.write("include/tincan/options.h", "std::uint64_t calls_max = limits::calls_max;\n")
+        self.assert_style(style.limits_can_be_set, "include/tincan/options.h", "x\n", "calls_max")
+
     def test_links(self):
         self.write("docs/a.md", "[b](architecture.md#floors) [c](https://example.org)\n")
         self.assert_style(style.links_lead_somewhere, "README.md", "[b](docs/gone.md)\n", "gone.md")

@@ -150,6 +150,16 @@ def public_headers_are_few(root):
         yield f"include: {len(headers)} headers, more than {PUBLIC_HEADERS_MAX}"
 
 
+def limits_can_be_set(root):
+    """All but the kernel's and the protocol's, which stand first, are defaults of options."""
+    limits = tree.read(root, "include/tincan/limits.h")
+    options = tree.read(root, "include/tincan/options.h")
+    ours = limits[limits.index("// Per connection"):]
+    for name in re.findall(r"^inline constexpr \S+ (\w+) =", ours, flags=re.MULTILINE):
+        if not re.search(rf"= limits::{name};", options):
+            yield f"include/tincan/limits.h: {name} is the default of no option in options.h"
+
+
 def links_lead_somewhere(root):
     for path in tree.files(root, endings=(".md",)):
         text = re.sub(r"^```.*?^```", "", tree.read(root, path), flags=re.MULTILINE | re.DOTALL)
@@ -169,6 +179,7 @@ CHECKS = [
     tests_are_switched_on,
     examples_are_short,
     public_headers_are_few,
+    limits_can_be_set,
     links_lead_somewhere,
 ]
 

@@ -139,6 +139,19 @@ TEST(Limits, OfSequenceAreToCountUpByOne) {
   EXPECT_TRUE(one_way_in_a_slot.server.breached());
 }
 
+TEST(Limits, OfUnreadAnswersToPingsLieAboveThoseOfOtherAnswers) {
+  Pair pair({}, {.outgoing_bytes_pause = 4u << 20});
+  std::deque<Call> calls(40);
+  for (Call& call : calls) ASSERT_TRUE(pair.client.session.start(call));
+  pair.converse();
+  for (const auto& call : pair.server.calls) {
+    pair.server.session.reply(call.id, bytes_of(std::string(60'000, 'x')), {});
+  }
+  ASSERT_TRUE(pair.server.session.wants_input());
+  pair.server.take(wire::test::frame(wire::Kind::ping, 7));
+  EXPECT_FALSE(pair.server.failure);
+}
+
 TEST(Limits, OfIncomingBytesRefuseTheCallAtItsEnd) {
   Pair pair({}, {.incoming_bytes_max = 1000});
   const std::uint64_t first = id_of(0, 1);

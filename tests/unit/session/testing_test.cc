@@ -15,6 +15,11 @@ TEST(TestingPair, CallsItsServerWithoutAThread) {
   EXPECT_TRUE(client.send("greet", "nobody"));
 }
 
+TEST(TestingPair, TakesNoOptionsThatAServerWouldNot) {
+  EXPECT_EXIT((void)testing::pair({.request_bytes_step = 0}), ::testing::ExitedWithCode(1),
+              "request_bytes_step is 0");
+}
+
 TEST(TestingPair, CarriesLargePayloadsBothWays) {
   auto [server, client] = testing::pair();
   server.on("echo", [](Request request) { request.reply(request.payload()); });
