@@ -118,6 +118,8 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
     link->run(call, lock, now, call.deadline);
     // It may have begun a submitted call that waited for a slot, which process() has to go on with.
     if (poller_ && link->wants_to_write()) watch_links();
+    // One that only says it is draining, and goes on, would have us call for ever.
+    const bool goes_elsewhere = link->is_over();
     release(*link);
     if (*call.result) {
       protocol::Answer& answer = **call.result;
@@ -125,7 +127,7 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
     }
     Failure failure = std::move(call.result->error());
     now = os::now();
-    if (!may_retry(failure, options.idempotent) || now >= call.deadline) {
+    if (!goes_elsewhere || !may_retry(failure, options.idempotent) || now >= call.deadline) {
       return std::unexpected(final(std::move(failure), call));
     }
     call.may_have_run = call.may_have_run || failure.outcome() == Outcome::unknown;

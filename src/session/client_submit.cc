@@ -259,10 +259,10 @@ std::vector<std::unique_ptr<Client::State::Submitted>> Client::State::conclude_e
     Submitted& call = *found->second;
     // Those that were not on a link have waited for one for as long as they may.
     const bool was_begun = call.link != nullptr;
-    if (was_begun) release(*std::exchange(call.link, nullptr));
-    const bool again = !*call.result && !call.told && was_begun &&
+    const bool again = !*call.result && !call.told && was_begun && call.link->is_over() &&
                        may_retry(call.result->error(), call.idempotent) &&
                        os::now() < call.deadline;
+    if (was_begun) release(*std::exchange(call.link, nullptr));
     if (again) {
       call.may_have_run = call.may_have_run || call.result->error().outcome() == Outcome::unknown;
       call.result.reset();
