@@ -75,6 +75,7 @@ std::optional<FileFacts> file_facts(const std::string& path) {
 /// What a good day does not have: said only when there was some.
 std::string oddities(const tincan::Server::Counts& counts, std::size_t unfinished) {
   std::string text;
+  if (counts.declined > 0) text += fmt::format(", {} declined", counts.declined);
   if (counts.expired > 0) text += fmt::format(", {} expired", counts.expired);
   if (counts.undeliverable > 0) text += fmt::format(", {} undeliverable", counts.undeliverable);
   if (unfinished > 0) text += fmt::format(", {} unfinished", unfinished);
@@ -118,6 +119,7 @@ ExitCode ServeLines::print_drained(const tincan::Server::Counts& counts,
                           {"calls", counts.calls},
                           {"replies", counts.replies},
                           {"errors", counts.errors},
+                          {"declined", counts.declined},
                           {"cancelled", counts.cancelled},
                           {"expired", counts.expired},
                           {"undeliverable", counts.undeliverable},

@@ -59,6 +59,18 @@ class Request {
   Result<void> reply(std::string_view text = {}) { return reply(bytes_of(text)); }
   /// Answers with an error of the application's own: `message` for people, `code` for programs.
   Result<void> fail(std::string_view message, std::int32_t code = 0);
+  /// Answers that the request was not run: the caller's outcome is *not sent*, and calling again is
+  /// safe. This is the handler's word that nothing was done for the request and that nothing will
+  /// be; nobody checks it, and nothing is undone. It is for those who queue requests or pass them
+  /// on.
+  ///
+  /// The caller gets `message` with the cause that is true when the answer is put on the
+  /// connection: `deadline` when its deadline has passed, `cancelled` when it has given the call
+  /// up, `draining` when the server stops (the client then calls again by itself, which reaches the
+  /// successor), else `exhausted` (it does not: the caller may, later).
+  /// When it returns, threads and errors: as `fail`. Descriptors that came along are closed with
+  /// the request; a one-way call is dropped unsaid.
+  Result<void> decline(std::string_view message = {});
 
   explicit Request(RequestState* state) : state_(state) {}
 
@@ -119,6 +131,9 @@ class Server {
   /// have until ServerOptions::drain_deadline to be answered, then `run()` returns in every thread.
   /// Async-signal-safe; any thread; more than once is once.
   void stop();
+  /// True once the drain has begun, by `stop()` or because a successor took the path over. Requests
+  /// that still wait for their turn may be declined then. Any thread.
+  [[nodiscard]] bool draining() const;
 
   // For an event loop of your own: poll fd() for events() until deadline(), then call process().
 
@@ -142,6 +157,7 @@ class Server {
     std::uint64_t calls = 0;          ///< Handed to handlers so far, one-way included.
     std::uint64_t replies = 0;        ///< Answers put on a connection.
     std::uint64_t errors = 0;         ///< Declared errors put on a connection.
+    std::uint64_t declined = 0;       ///< Answers that the request was not run, likewise.
     std::uint64_t undeliverable = 0;  ///< Answers that came after their caller had gone.
     std::uint64_t expired = 0;        ///< Calls whose deadline had passed before they were run.
     std::uint64_t cancelled = 0;      ///< Calls given up by their callers while under way.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -40,9 +41,9 @@ class Connection final : private protocol::Events {
   void handle(std::uint32_t events);
   /// Writes what is to be written, without waiting, and asks to be told when there is room again.
   void flush();
-  /// Puts the answer of `request` on the stream; `flush` is due. Without memory for it the
-  /// connection closes, for half of it may be there.
-  void answer(RequestState& request, RequestState::Answer& answer) noexcept;
+  /// Puts the answer of `request` on the stream, with `text` unless it is a reply; `flush` is due.
+  /// Without memory for it the connection closes, for half of it may be there.
+  void answer(RequestState& request, RequestState::Answer& answer, std::string_view text) noexcept;
   /// False: too much is unread already, and the caller is told so instead.
   bool reply(RequestState& request, std::span<const std::byte> payload,
              std::vector<Descriptor>&& descriptors) noexcept;
@@ -96,6 +97,10 @@ class Connection final : private protocol::Events {
   void drop_output();
   bool put_reply(RequestState& request, std::span<const std::byte> payload,
                  std::vector<Descriptor>&& descriptors);
+  void put_error(RequestState& request, const wire::Error& error,
+                 std::atomic<std::uint64_t>& count) noexcept;
+  void decline(RequestState& request, std::string_view text) noexcept;
+  [[nodiscard]] wire::Reason reason_to_decline(const RequestState& request) const;
   void settle_charge();
   void keep_charge_of_requests();
   void abandon(RequestState& request);

@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "os/clock.h"
 #include "path/access.h"
 #include "session/connection.h"
 #include "session/loop.h"
@@ -99,21 +100,51 @@ bool Connection::reply(RequestState& request, std::span<const std::byte> payload
   return put;
 }
 
-void Connection::fail(RequestState& request, const wire::Error& error) noexcept {
+/// `count` is of those that are delivered.
+void Connection::put_error(RequestState& request, const wire::Error& error,
+                           std::atomic<std::uint64_t>& count) noexcept {
   try {
     borrow_room();
-    count_delivery(session_.fail(request.id, error), true);
+    const bool gone = session_.fail(request.id, error) == protocol::Delivery::gone;
+    LoopCounts::bump(gone ? loop_.counts.undeliverable : count);
   } catch (const std::exception&) {
     close();
   }
   if (!receiving_ && !closed_) loop_.flush_later(*this);
 }
 
-void Connection::answer(RequestState& request, RequestState::Answer& answer) noexcept {
-  if (answer.is_error) {
-    fail(request, {.reason = answer.reason, .code = answer.code, .text = answer.text});
-  } else {
-    reply(request, answer.payload.bytes(), std::move(answer.descriptors));
+void Connection::fail(RequestState& request, const wire::Error& error) noexcept {
+  put_error(request, error, loop_.counts.errors);
+}
+
+void Connection::decline(RequestState& request, std::string_view text) noexcept {
+  const wire::Reason reason = reason_to_decline(request);
+  const bool speechless = text.empty() && reason == wire::Reason::draining;
+  put_error(request, {.reason = reason, .text = speechless ? "the server is stopping" : text},
+            loop_.counts.declined);
+}
+
+/// The one that is true by now: docs/decisions/0017-declined-requests.md.
+wire::Reason Connection::reason_to_decline(const RequestState& request) const {
+  // Not the loop's clock, which would take the handler for ended.
+  if (!request.deadline.is_never() && request.deadline <= os::now()) return wire::Reason::expired;
+  if (request.abandoned.load(std::memory_order_relaxed)) return wire::Reason::cancelled;
+  return draining_ ? wire::Reason::draining : wire::Reason::exhausted;
+}
+
+void Connection::answer(RequestState& request, RequestState::Answer& answer,
+                        std::string_view text) noexcept {
+  using Kind = RequestState::Answer::Kind;
+  switch (answer.kind) {
+    case Kind::reply:
+      reply(request, answer.payload.bytes(), std::move(answer.descriptors));
+      break;
+    case Kind::error:
+      fail(request, {.reason = answer.reason, .code = answer.code, .text = text});
+      break;
+    case Kind::declined:
+      decline(request, text);
+      break;
   }
 }
 

@@ -23,8 +23,8 @@ struct MethodEntry;
 /// What a loop has counted. Written by its thread alone, read by any.
 struct LoopCounts {
   std::atomic<std::uint64_t> connections = 0, accepted = 0, refused = 0, calls = 0, replies = 0,
-                             errors = 0, undeliverable = 0, expired = 0, cancelled = 0,
-                             breaches = 0;
+                             errors = 0, declined = 0, undeliverable = 0, expired = 0,
+                             cancelled = 0, breaches = 0;
   static void bump(std::atomic<std::uint64_t>& count, std::int64_t by = 1) {
     count.store(count.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(by),
                 std::memory_order_relaxed);

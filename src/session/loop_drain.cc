@@ -9,6 +9,7 @@ namespace tincan::session {
 void Loop::begin_drain() {
   if (draining_) return;
   draining_ = true;
+  service_.set_draining();
   poller_.remove(service_.stop_fd());
   try {
     service_.release_path();

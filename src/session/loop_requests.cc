@@ -116,7 +116,7 @@ void Loop::empty_mailbox() {
     }
     request->delivered = true;
     if (request->connection != nullptr) {
-      request->connection->answer(*request, request->answer);
+      request->connection->answer(*request, request->answer, request->answer.text);
     } else if (!request->one_way) {
       LoopCounts::bump(counts.undeliverable);
     }

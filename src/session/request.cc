@@ -36,26 +36,31 @@ void post(RequestState& request, RequestState::Answer answer) {
   if (!request.mailbox->post(request)) request.owners.fetch_sub(1, std::memory_order_acq_rel);
 }
 
-void fail_with(RequestState& request, wire::Reason reason, std::int32_t code,
-               std::string_view text) {
+/// Answers with `answer`, which is no reply, and with `text`.
+void answer_with(RequestState& request, RequestState::Answer answer, std::string_view text) {
   if (Loop* const loop = own_loop(request)) {
     if (request.connection != nullptr) {
-      request.connection->fail(request, {.reason = reason, .code = code, .text = text});
+      request.connection->answer(request, answer, text);
     } else {
       session::LoopCounts::bump(loop->counts.undeliverable);
     }
     return delivered(request, *loop);
   }
-  RequestState::Answer answer;
-  answer.is_error = true;
-  answer.reason = reason;
-  answer.code = code;
   try {
     answer.text = text;
   } catch (const std::bad_alloc&) {
     // An error without words is better than none.
   }
   post(request, std::move(answer));
+}
+
+void fail_with(RequestState& request, wire::Reason reason, std::int32_t code,
+               std::string_view text) {
+  RequestState::Answer answer;
+  answer.kind = RequestState::Answer::Kind::error;
+  answer.reason = reason;
+  answer.code = code;
+  answer_with(request, std::move(answer), text);
 }
 
 std::unexpected<Failure> belongs_to_the_parent() {
@@ -176,6 +181,17 @@ Result<void> Request::fail(std::string_view message, std::int32_t code) {
   if (state_->answered) return answered_before();
   state_->answered = true;
   if (!state_->one_way) fail_with(*state_, wire::Reason::declared, code, message);
+  return {};
+}
+
+Result<void> Request::decline(std::string_view message) {
+  if (state_->mailbox->is_forked()) return belongs_to_the_parent();
+  if (state_->answered) return answered_before();
+  state_->answered = true;
+  if (state_->one_way) return {};
+  RequestState::Answer answer;
+  answer.kind = RequestState::Answer::Kind::declined;
+  answer_with(*state_, std::move(answer), message);
   return {};
 }
 

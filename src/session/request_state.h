@@ -33,7 +33,8 @@ class RequestState {
 
   /// An answer on its way from another thread.
   struct Answer {
-    bool is_error = false;
+    enum class Kind : std::uint8_t { reply, error, declined };
+    Kind kind = Kind::reply;
     Payload payload;
     std::vector<Descriptor> descriptors;
     wire::Reason reason = wire::Reason::declared;

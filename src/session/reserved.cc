@@ -31,6 +31,7 @@ void stats(const Service& service, Request& request) {
   line("calls", counts.calls);
   line("replies", counts.replies);
   line("errors", counts.errors);
+  line("declined", counts.declined);
   line("undeliverable", counts.undeliverable);
   line("expired", counts.expired);
   line("cancelled", counts.cancelled);

@@ -163,6 +163,8 @@ void Server::stop() {
   if (!state_->service->is_forked()) state_->service->stop();
 }
 
+bool Server::draining() const { return state_->service->draining(); }
+
 int Server::fd() const { return state_->loop->fd(); }
 short Server::events() const { return POLLIN; }
 

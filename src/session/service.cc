@@ -126,6 +126,7 @@ void Service::remove_loop(Loop& loop) {
   past_counts_.calls += removed->counts.calls;
   past_counts_.replies += removed->counts.replies;
   past_counts_.errors += removed->counts.errors;
+  past_counts_.declined += removed->counts.declined;
   past_counts_.undeliverable += removed->counts.undeliverable;
   past_counts_.expired += removed->counts.expired;
   past_counts_.cancelled += removed->counts.cancelled;
@@ -157,6 +158,7 @@ Server::Counts Service::counts() const {
     sum.calls += loop->counts.calls;
     sum.replies += loop->counts.replies;
     sum.errors += loop->counts.errors;
+    sum.declined += loop->counts.declined;
     sum.undeliverable += loop->counts.undeliverable;
     sum.expired += loop->counts.expired;
     sum.cancelled += loop->counts.cancelled;

@@ -84,6 +84,9 @@ class Service {
 
   // The drain.
   void stop();
+  /// A loop has seen the stop.
+  void set_draining() { draining_.store(true, std::memory_order_release); }
+  [[nodiscard]] bool draining() const { return draining_.load(std::memory_order_acquire); }
   [[nodiscard]] int stop_fd() const { return stop_bell_.fd(); }
   /// Frees the path; the first loop that sees the stop does it.
   void release_path();
@@ -109,6 +112,7 @@ class Service {
   std::atomic<bool> frozen_ = false;
   std::optional<path::Claim> claim_;
   bool single_connection_ = false;
+  std::atomic<bool> draining_ = false;
   os::Bell stop_bell_;
 
   mutable std::mutex mutex_;
