@@ -9,12 +9,13 @@ namespace cli {
 void CommandQueue::add(tincan::Request request) {
   const std::size_t bytes = request.payload().size();
   if (waiting_.size() >= waiting_max || waiting_bytes_ + bytes > waiting_bytes_max) {
-    request.fail(fmt::format("busy: {} requests are waiting; try later", waiting_.size()));
+    request.decline(fmt::format("busy: {} calls wait for a command; try later", waiting_.size()));
     return;
   }
   waiting_bytes_ += bytes;
   waiting_.push_back(std::move(request));
   start_next();
+  if (draining_) decline_waiting();
 }
 
 void CommandQueue::start_next() {
@@ -32,14 +33,31 @@ void CommandQueue::start_next() {
 
 void CommandQueue::process() {
   std::erase_if(running_, [](const auto& command) { return !command->process(); });
-  // Whose caller has gone waits no longer: it would keep memory that no quota of a connection
-  // counts any more.
-  std::erase_if(waiting_, [this](const tincan::Request& request) {
-    const bool gone = nobody_waits(request);
-    if (gone) waiting_bytes_ -= request.payload().size();
-    return gone;
+  // At its deadline, while the caller waits for this word (ClientOptions::verdict_grace). And whose
+  // caller has gone would keep memory that no quota of a connection counts any more.
+  std::erase_if(waiting_, [this](tincan::Request& request) {
+    if (!request.abandoned()) return false;
+    waiting_bytes_ -= request.payload().size();
+    request.decline(
+        fmt::format("no command was started for it before its deadline: all of --max-running {} "
+                    "were busy",
+                    running_max_));
+    return true;
   });
   start_next();
+}
+
+void CommandQueue::drain() {
+  draining_ = true;
+  decline_waiting();
+}
+
+void CommandQueue::decline_waiting() {
+  for (tincan::Request& request : waiting_) {
+    request.decline("the server is stopping; no command was started for it");
+  }
+  waiting_.clear();
+  waiting_bytes_ = 0;
 }
 
 void CommandQueue::add_to(std::vector<pollfd>& polled) const {
@@ -48,10 +66,11 @@ void CommandQueue::add_to(std::vector<pollfd>& polled) const {
 
 std::optional<RunningCommand::Clock::time_point> CommandQueue::deadline() const {
   std::optional<RunningCommand::Clock::time_point> first;
-  for (const auto& command : running_) {
-    const auto deadline = command->deadline();
+  const auto consider = [&](const auto& deadline) {
     if (deadline && (!first || *deadline < *first)) first = deadline;
-  }
+  };
+  for (const auto& command : running_) consider(command->deadline());
+  for (const tincan::Request& request : waiting_) consider(request.deadline());
   return first;
 }
 

@@ -154,7 +154,13 @@ std::unique_ptr<RunningCommand> RunningCommand::start(tincan::Request request,
   std::unique_ptr<RunningCommand> command(new RunningCommand(std::move(request), program.front()));
   const int error = command->launch(program);
   if (error == 0) return command;
-  command->request_.fail(fmt::format("cannot start {}: {}", program.front(), std::strerror(error)));
+  const auto message = fmt::format("cannot start {}: {}", program.front(), std::strerror(error));
+  const bool later_perhaps = command->pid_ < 0 && error != EINVAL;
+  if (later_perhaps) {
+    command->request_.decline(message);
+  } else {
+    command->request_.fail(message);
+  }
   return nullptr;
 }
 
@@ -240,7 +246,12 @@ bool RunningCommand::process() {
 }
 
 void RunningCommand::answer(int code, int status) {
-  if (given_up_) return;
+  if (given_up_) {
+    // For a caller whose grace is longer than `last_word`; others have gone.
+    request_.fail(
+        fmt::format("{} was ended, for its deadline had passed or its caller had given up", name_));
+    return;
+  }
   if (reply_too_large_) {
     request_.fail(fmt::format("the reply of {} is over {}", name_,
                               format_size(tincan::limits::payload_bytes_max)));

