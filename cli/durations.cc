@@ -41,8 +41,9 @@ std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {
 
 std::optional<std::chrono::nanoseconds> parse_seconds(std::string_view text) {
   double number = 0;
-  const char* const last = text.data() + text.size();
-  const auto [end, error] = std::from_chars(text.data(), last, number, std::chars_format::fixed);
+  const char* const first = text.data();
+  const char* const last = first + text.size();
+  const auto [end, error] = std::from_chars(first, last, number, std::chars_format::fixed);
   if (error == std::errc() && end == last) return nanoseconds_of(number * 1e9);
   return parse_duration(text);
 }

@@ -18,11 +18,20 @@ std::uint32_t byte_at(std::string_view text, std::size_t place) {
   return static_cast<unsigned char>(text[place]);
 }
 
+/// How long a character is that begins with `lead`, which is no ASCII.
+std::size_t character_bytes(std::uint32_t lead) {
+  if (lead >= 0xf0) return 4;
+  return lead >= 0xe0 ? 3 : 2;
+}
+
+/// The first code that needs so many bytes: one below it is overlong.
+constexpr std::uint32_t first_code_of[] = {0, 0, 0x80, 0x800, 0x10000};
+
 /// The first character of `text`, which is not empty.
 Character first_character(std::string_view text) {
   const std::uint32_t lead = byte_at(text, 0);
   if (lead < 0x80) return {1, lead};
-  const std::size_t bytes = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  const std::size_t bytes = character_bytes(lead);
   if (lead < 0xc2 || lead > 0xf4 || text.size() < bytes) return {};
   std::uint32_t code = lead & (0x7fu >> bytes);
   for (std::size_t place = 1; place < bytes; ++place) {
@@ -30,7 +39,7 @@ Character first_character(std::string_view text) {
     if ((byte & 0xc0) != 0x80) return {};
     code = (code << 6) | (byte & 0x3f);
   }
-  const bool overlong = code < (bytes == 4 ? 0x10000u : bytes == 3 ? 0x800u : 0x80u);
+  const bool overlong = code < first_code_of[bytes];
   const bool surrogate = code >= 0xd800 && code < 0xe000;
   if (overlong || surrogate || code > 0x10ffff) return {};
   return {bytes, code};

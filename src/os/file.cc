@@ -114,7 +114,8 @@ std::optional<pid_t> lock_holder(const FileId& file) {
   for (std::string line; std::getline(locks, line);) {
     // proc_locks(5): "1: FLOCK  ADVISORY  WRITE 4312 fe:00:131245 0 EOF"
     int pid;
-    unsigned major_number, minor_number;
+    unsigned major_number;
+    unsigned minor_number;
     unsigned long inode;
     if (std::sscanf(line.c_str(), "%*d: FLOCK %*s %*s %d %x:%x:%lu", &pid, &major_number,
                     &minor_number, &inode) == 4 &&

@@ -251,7 +251,7 @@ Sys<ucred> peer_credentials(int socket) {
 Sys<std::vector<gid_t>> peer_groups(int socket) {
   if (const int error = before(Call::getsockopt)) return failed(error);
   std::vector<gid_t> groups(32);
-  socklen_t bytes = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+  auto bytes = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
   int result = getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &bytes);
   if (result < 0 && errno == ERANGE) {  // the kernel has put the size it needs into `bytes`
     groups.resize(bytes / sizeof(gid_t));

@@ -25,7 +25,7 @@ unsigned read_id(const char* path) {
 /// Calls one of the get…_r functions with a buffer that grows until the entry fits, and returns
 /// what `use` makes of the entry; `missing` when there is none.
 template <class Entry, class Ask, class Use, class Value>
-Value look_up(Ask ask, Use use, Value missing) {
+Value look_up(Ask ask, Use use, const Value& missing) {
   // Groups of directory services can be long; beyond this the entry counts as missing.
   constexpr std::size_t entry_bytes_max = 16 * 1024 * 1024;
   std::vector<char> buffer(4096);

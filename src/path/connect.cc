@@ -107,16 +107,18 @@ Result<Connection> take_connection(const Address& address) {
   return Connection{std::move(taken->socket), std::move(peer)};
 }
 
+Cause cause_of_no_start(int error) {
+  if (error == ENOENT || error == EACCES || error == ENOEXEC) return Cause::no_server;
+  return os::is_shortage(error) ? Cause::exhausted : Cause::system;
+}
+
 Result<Connection> start_program(const Address& address) {
   auto ends = os::stream_socket_pair();
   if (!ends) return fail(Cause::exhausted, address.text(), ends.error().code);
   auto child = os::spawn(address.arguments(), ends->second);
   if (!child) {
     const int error = child.error().code;
-    const bool program = error == ENOENT || error == EACCES || error == ENOEXEC;
-    return fail(program                  ? Cause::no_server
-                : os::is_shortage(error) ? Cause::exhausted
-                                         : Cause::system,
+    return fail(cause_of_no_start(error),
                 "cannot start " + address.arguments().front() + ": " + strerrordesc_np(error),
                 error);
   }

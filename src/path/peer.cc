@@ -71,10 +71,13 @@ Result<Descriptor> Peer::pidfd() const {
 
 std::string Peer::describe() const {
   if (!record_) return "an unknown peer";
-  // Who the user of an inherited connection is was never to be known.
-  std::string text = uid()         ? os::describe_user(*uid())
-                     : inherited() ? "an inherited peer"
-                                   : "a user unknown in this user namespace";
+  std::string text;
+  if (uid()) {
+    text = os::describe_user(*uid());
+  } else {
+    // Who the user of an inherited connection is was never to be known.
+    text = inherited() ? "an inherited peer" : "a user unknown in this user namespace";
+  }
   if (pid()) text += ", pid " + std::to_string(*pid());
   if (uid() && inherited()) text += " (inherited)";
   return text;
