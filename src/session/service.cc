@@ -85,6 +85,7 @@ const MethodEntry* Service::find(std::string_view method) const {
 
 std::vector<std::string_view> Service::method_names() const {
   std::vector<std::string_view> names;
+  names.reserve(methods_.size());
   for (const auto& [name, entry] : methods_) names.push_back(name);
   std::ranges::sort(names);
   return names;
