@@ -32,6 +32,13 @@ std::unexpected<BrokenOff> Conversation::fail(const tincan::Failure& failure) co
                                    failure.cause(), message});
 }
 
+std::unexpected<BrokenOff> Conversation::fail_unread() const {
+  return std::unexpected(BrokenOff{
+      ExitCode::unknown, tincan::Outcome::unknown, tincan::Cause::closed,
+      fmt::format("unknown: {}: the peer left before it had read all of the {} it was sent",
+                  address_, format_size(sent_))});
+}
+
 Conversation::Turn Conversation::read_stdin() {
   const ssize_t count = ::read(STDIN_FILENO, outgoing_.bytes.data(), outgoing_.bytes.size());
   if (count < 0 && (errno == EINTR || errno == EAGAIN)) return {};
@@ -53,6 +60,7 @@ Conversation::Turn Conversation::read_stream() {
   incoming_.begin = 0;
   incoming_.end = read->bytes;
   incoming_.ended = read->end;
+  left_unread_ = left_unread_ || read->reset;
   received_ += read->bytes;
   return {};
 }
@@ -98,7 +106,9 @@ Conversation::Turn Conversation::run() {
   while (!over()) {
     if (auto done = turn(); !done) return done;
   }
-  return {};
+  // It may have left only after its end was read.
+  if (auto done = read_stream(); !done) return done;
+  return left_unread_ ? Turn(fail_unread()) : Turn();
 }
 
 }  // namespace cli

@@ -60,6 +60,7 @@ class Conversation {
   Turn write_stream();
   [[nodiscard]] std::unexpected<BrokenOff> fail_here(const char* what, int error) const;
   [[nodiscard]] std::unexpected<BrokenOff> fail(const tincan::Failure& failure) const;
+  [[nodiscard]] std::unexpected<BrokenOff> fail_unread() const;
   /// What is certain about everything that was sent, not about the last piece of it.
   [[nodiscard]] tincan::Outcome outcome() const;
 
@@ -67,7 +68,8 @@ class Conversation {
   const std::string address_;
   Direction outgoing_;
   Direction incoming_;
-  bool peer_gone_ = false;  ///< It takes nothing any more.
+  bool peer_gone_ = false;    ///< It takes nothing any more.
+  bool left_unread_ = false;  ///< It has gone without having read all.
   std::uint64_t sent_ = 0;
   std::uint64_t received_ = 0;
 };

@@ -26,6 +26,7 @@ using Deadline = std::optional<std::chrono::nanoseconds>;  ///< From now; none: 
 struct Received {
   std::size_t bytes = 0;                ///< 0 with `end` unset cannot happen.
   bool end = false;                     ///< The peer has closed its writing side, or all of it.
+  bool reset = false;                   ///< With `end`: it has left bytes of ours unread.
   std::vector<Descriptor> descriptors;  ///< Close-on-exec; only when asked for.
 };
 
@@ -56,7 +57,8 @@ class Stream {
   ~Stream();
 
   /// Reads at least one byte, at most `into.size()`, or learns of the end.
-  /// A peer that dies with our bytes unread is an end too, after everything it had sent was read.
+  /// A peer that dies with our bytes unread is an end too, after everything it had sent was read;
+  /// `reset` tells that once.
   /// Errors: `deadline` (nothing was read: retry) · `closed` · `usage` (`into` is empty).
   /// Cost: one recv(2) when bytes are there; else one poll(2) more.
   [[nodiscard]] Result<Received> read(std::span<std::byte> into, Deadline deadline = {});

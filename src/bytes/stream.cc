@@ -26,19 +26,20 @@ Result<void> usable(const Stream::State& state) {
 bool is_end(int error) { return error == ECONNRESET || error == EPIPE; }
 
 /// Reads what is there, with or without the descriptors that came along. The end is 0 bytes, also
-/// that of a peer that died.
+/// that of a peer that died; `reset` then tells that it left bytes of ours unread.
 os::Sys<os::Arrival> take(int socket, std::span<std::byte> into, bool with_descriptors,
-                          std::vector<Descriptor>& descriptors) {
+                          Received& received) {
   os::Sys<os::Arrival> arrival;
   if (with_descriptors) {
-    arrival = os::receive(socket, into, descriptors, os::Mode::do_not_wait);
+    arrival = os::receive(socket, into, received.descriptors, os::Mode::do_not_wait);
   } else if (const auto count = os::receive(socket, into, os::Mode::do_not_wait)) {
     arrival = os::Arrival{.bytes = *count};
   } else {
     arrival = std::unexpected(count.error());
   }
-  if (!arrival && is_end(arrival.error().code)) return os::Arrival();
-  return arrival;
+  if (arrival || !is_end(arrival.error().code)) return arrival;
+  received.reset = arrival.error().code == ECONNRESET;
+  return os::Arrival();
 }
 
 /// A write that ended early: how much of it the kernel has.
@@ -110,7 +111,7 @@ Result<Received> Stream::read(std::span<std::byte> into, std::size_t descriptors
   const int socket = state_->socket.get();
   while (true) {
     Received received;
-    const auto arrival = take(socket, into, descriptors_max > 0, received.descriptors);
+    const auto arrival = take(socket, into, descriptors_max > 0, received);
     if (arrival) {
       if (arrival->truncated || received.descriptors.size() > descriptors_max) {
         return fail(Cause::exhausted, "more descriptors came than there was room for");

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -61,6 +62,47 @@ class Bytes(tool.Tool):
         process = self.start("bytes", self.path, stdin=subprocess.PIPE)
         self.assertEqual(process.wait(tool.PATIENCE), tool.SUCCESS)
         self.assertEqual(process.stdout.read(), b"bye")
+
+    @staticmethod
+    def wait_unread(connection):
+        """Waits until something is there, and leaves it there."""
+        select.select([connection], [], [], tool.PATIENCE)
+
+    def assert_left_unread(self, process):
+        self.assertEqual(process.wait(tool.PATIENCE), tool.UNKNOWN)
+        self.assertEqual(process.stderr.read(),
+                         f"tincan: unknown: {self.path}: the peer left before it had read all of "
+                         "the 5 bytes it was sent\n".encode())
+
+    def test_a_peer_that_leaves_our_bytes_unread_is_told_of_though_stdin_is_open(self):
+        def serve(connection):
+            self.wait_unread(connection)
+            connection.sendall(b"bye")
+
+        self.listen(serve)
+        process = self.start("bytes", self.path, stdin=subprocess.PIPE, bufsize=0)
+        process.stdin.write(b"hello")
+        self.assert_left_unread(process)
+        self.assertEqual(process.stdout.read(), b"bye")
+
+    def test_a_peer_that_has_said_all_and_leaves_our_bytes_unread_is_told_of(self):
+        def serve(connection):
+            connection.sendall(b"all")
+            connection.shutdown(socket.SHUT_WR)
+            self.wait_unread(connection)
+
+        self.listen(serve)
+        process = self.start("bytes", self.path, stdin=subprocess.PIPE, bufsize=0)
+        self.assertEqual(process.stdout.read(3), b"all")
+        process.stdin.write(b"hello")
+        self.assert_left_unread(process)
+
+    def test_a_peer_that_leaves_our_last_bytes_unread_is_told_of(self):
+        self.listen(self.wait_unread)
+        process = self.start("bytes", self.path, stdin=subprocess.PIPE)
+        process.stdin.write(b"hello")
+        process.stdin.close()
+        self.assert_left_unread(process)
 
     def test_a_peer_that_has_said_all_still_hears(self):
         received = []

@@ -71,7 +71,18 @@ TEST_F(StreamPair, ReadsEverythingOfAPeerThatLeftOurBytesUnread) {
   ASSERT_TRUE(there_.write("its last words"));
   there_.close();
   EXPECT_EQ(text(*here_.read(buffer_, patience)), "its last words");
-  EXPECT_TRUE(here_.read(buffer_, patience)->end);
+  const auto end = here_.read(buffer_, patience);
+  EXPECT_TRUE(end->end);
+  EXPECT_TRUE(end->reset);
+}
+
+TEST_F(StreamPair, ReadsAPlainEndOfAPeerThatHasReadAll) {
+  ASSERT_TRUE(here_.write("read"));
+  EXPECT_EQ(text(*read()), "read");
+  there_.close();
+  const auto end = here_.read(buffer_, patience);
+  EXPECT_TRUE(end->end);
+  EXPECT_FALSE(end->reset);
 }
 
 TEST_F(StreamPair, WritingToOneThatLeftIsNoSignal) {
