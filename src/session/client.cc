@@ -101,17 +101,21 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
     lock.lock();
     now = os::now();
   }
+  const auto fail = [&](Failure&& failure) {
+    lock.unlock();
+    return std::unexpected(final(std::move(failure), call));
+  };
   while (true) {
     Link* link = link_.get();
     if (link == nullptr || link->is_over()) {
       auto usable = usable_link(lock, call.deadline);
-      if (!usable) return std::unexpected(final(std::move(usable.error()), call));
+      if (!usable) return fail(std::move(usable.error()));
       link = *usable;
       now = os::now();
     }
     if (!options.descriptors.empty()) {
       auto copies = session::duplicates(options.descriptors);
-      if (!copies) return std::unexpected(final(std::move(copies.error()), call));
+      if (!copies) return fail(std::move(copies.error()));
       call.descriptors = std::move(*copies);
     }
     ++link->users;
@@ -128,7 +132,7 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
     Failure failure = std::move(call.result->error());
     now = os::now();
     if (!goes_elsewhere || !may_retry(failure, options.idempotent) || now >= call.deadline) {
-      return std::unexpected(final(std::move(failure), call));
+      return fail(std::move(failure));
     }
     call.may_have_run = call.may_have_run || failure.outcome() == Outcome::unknown;
     call.result.reset();

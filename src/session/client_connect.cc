@@ -25,7 +25,7 @@ Failure Client::State::no_greeting(const Failure& why, const Address& address, N
       return Failure(Outcome::not_sent, Cause::not_tincan,
                      name + " is no tincan server: " + why.detail() + ". " + raw);
     case Cause::refused:
-      return Failure(Cause::refused, path::with_own_name(why.detail()));
+      return Failure(Cause::refused, why.detail());  // `final` adds who we are
     case Cause::closed:
       return Failure(Outcome::not_sent, Cause::closed,
                      name + " closed the connection before its HELLO; not a tincan server? " + raw);
@@ -45,7 +45,10 @@ Failure Client::State::spent() {
 
 Result<void> Client::State::connect() {
   Lock lock(mutex_);
-  return connect_once(lock, Moment::never());
+  auto connected = connect_once(lock, Moment::never());
+  if (connected || connected.error().cause() != Cause::refused) return connected;
+  return std::unexpected(Failure(Cause::refused, path::with_own_name(connected.error().detail()),
+                                 connected.error().system_error()));
 }
 
 Result<void> Client::State::adopt(path::Connection connection, std::function<void()> pump) {

@@ -80,7 +80,8 @@ struct Client::State {
   [[nodiscard]] Moment deadline_of(const CallOptions& options) const;
   [[nodiscard]] Result<void> check(std::string_view method) const;
   [[nodiscard]] static bool may_retry(const Failure& failure, bool idempotent);
-  /// What the caller is told of the failure that `call` ends with.
+  /// What the caller is told of the failure that `call` ends with. It may look a user up, so it is
+  /// not to be called with the lock.
   Failure final(Failure failure, const session::LinkCall& call) const;
   Failure explained(Failure failure, std::string_view method) const;
 

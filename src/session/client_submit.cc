@@ -172,6 +172,11 @@ std::exception_ptr Client::State::run_completions(std::vector<std::unique_ptr<Su
                                                   Lock& lock) {
   Completing completing(*this);
   lock.unlock();
+  for (auto& call : finished) {
+    if (!*call->result) {
+      call->result = std::unexpected(final(std::move(call->result->error()), *call));
+    }
+  }
   std::exception_ptr thrown;
   for (auto& call : finished) {
     try {
@@ -269,7 +274,6 @@ std::vector<std::unique_ptr<Client::State::Submitted>> Client::State::conclude_e
       ring();  // another process() connects
       continue;
     }
-    if (!*call.result) call.result = std::unexpected(final(call.result->error(), call));
     finished.push_back(std::move(found->second));
     submitted_.erase(found);
   }
