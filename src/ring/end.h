@@ -72,12 +72,28 @@ class BasicEnd {
   // The end of it.
 
   /// Takes nothing more out of the other's ring: what is published from here on stays there. What
-  /// was published before is still to be read. True: ring the doorbell.
+  /// was published before is still to be read, up to `last_readable`. True: ring the doorbell.
   [[nodiscard]] bool revoke();
-  /// The other side has revoked: what it has not consumed it never will.
-  [[nodiscard]] bool is_revoked_by_peer() const {
-    return (theirs_.sleep.load(std::memory_order_seq_cst) & ring_revoked) != 0;
+  /// After `revoke`: where what we read ends.
+  [[nodiscard]] std::uint64_t last_readable() const { return peer_produced_; }
+  /// The other side has revoked, and has said that it reads up to `position`: from there on, what
+  /// was published has to go another way. False: that makes no sense.
+  [[nodiscard]] bool ends_at(std::uint64_t position) {
+    if (position < peer_consumed_ || position > published_) breached_ = true;
+    return !breached_;
   }
+  /// What was published from `position` on, up to the end of our ring's memory.
+  [[nodiscard]] std::span<const std::byte> published_from(std::uint64_t position) const {
+    const std::size_t at = position & (out_.size() - 1);
+    return out_.subspan(at, std::min<std::uint64_t>(published_ - position, out_.size() - at));
+  }
+  /// Whether the other side has taken out all that was published, or says so.
+  [[nodiscard]] bool is_drained_by_peer() const {
+    return theirs_.consumed.load(std::memory_order_acquire) == published_;
+  }
+  /// The other side has revoked, as of the last `publish`, `release` or `fall_asleep`: what it has
+  /// not consumed it never will.
+  [[nodiscard]] bool is_revoked_by_peer() const { return peer_revoked_; }
 
   /// The other side's words made no sense.
   [[nodiscard]] bool is_breached() const { return breached_; }
@@ -88,6 +104,7 @@ class BasicEnd {
   [[nodiscard]] std::size_t room();
   [[nodiscard]] std::uint64_t available();
   [[nodiscard]] bool is_to_be_rung(std::uint32_t for_what);
+  [[nodiscard]] std::uint32_t peer_sleep();
   void learn_consumed(std::uint64_t peer_consumed);
   void learn_produced(std::uint64_t peer_produced);
 
@@ -105,6 +122,7 @@ class BasicEnd {
   std::uint32_t descriptor_sets_ = 0;
   std::uint32_t sleep_ = 0;     ///< Our sleep word.
   std::uint32_t rung_for_ = 0;  ///< The other's sleep word when its doorbell was last rung.
+  bool peer_revoked_ = false;
   bool breached_ = false;
 };
 
@@ -150,10 +168,17 @@ bool BasicEnd<Atomics>::publish() {
 /// Once for each time that it falls asleep, whatever comes meanwhile.
 template <class Atomics>
 bool BasicEnd<Atomics>::is_to_be_rung(std::uint32_t for_what) {
-  const std::uint32_t sleep = theirs_.sleep.load(std::memory_order_seq_cst);
+  const std::uint32_t sleep = peer_sleep();
   if ((sleep & for_what) == 0 || sleep == rung_for_) return false;
   rung_for_ = sleep;
   return true;
+}
+
+template <class Atomics>
+std::uint32_t BasicEnd<Atomics>::peer_sleep() {
+  const std::uint32_t sleep = theirs_.sleep.load(std::memory_order_seq_cst);
+  peer_revoked_ = peer_revoked_ || (sleep & ring_revoked) != 0;
+  return sleep;
 }
 
 template <class Atomics>
@@ -168,7 +193,7 @@ void BasicEnd<Atomics>::learn_produced(std::uint64_t peer_produced) {
 
 template <class Atomics>
 std::uint64_t BasicEnd<Atomics>::available() {
-  if (peer_produced_ == consumed_) {
+  if (peer_produced_ == consumed_ && (sleep_ & ring_revoked) == 0) {
     learn_produced(theirs_.produced.load(std::memory_order_acquire));
   }
   return breached_ ? 0 : peer_produced_ - consumed_;
@@ -197,7 +222,9 @@ template <class Atomics>
 bool BasicEnd<Atomics>::fall_asleep(std::uint32_t what) {
   sleep_ = ((sleep_ & ~what_mask) + sleep_count_step) | what;
   ours_.sleep.store(sleep_, std::memory_order_seq_cst);
-  bool nothing_has_come = !is_revoked_by_peer();
+  const bool knew_of_revoke = peer_revoked_;
+  (void)peer_sleep();
+  bool nothing_has_come = knew_of_revoke || !peer_revoked_;
   if ((what & sleeps_for_bytes) != 0) {
     learn_produced(theirs_.produced.load(std::memory_order_seq_cst));
     nothing_has_come = nothing_has_come && peer_produced_ == consumed_;

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "os/socket.h"
-#include "transport/ring_channel.h"
+#include "transport/moving_channel.h"
 #include "transport/socket_channel.h"
 
 /// How the suite gets both ends of each kind of channel, and how it waits for one.
@@ -35,56 +35,47 @@ struct Sockets {
   static void notice(Channel&) {}
 };
 
-/// A ring channel and the socket that it stands beside.
-class RingEnd final : public Channel {
- public:
-  RingEnd(Descriptor socket, RingMemory memory, os::Doorbell ours, int theirs)
-      : socket_(std::move(socket)),
-        ring_(socket_, std::move(memory), std::move(ours),
-              os::DoorbellListener(Descriptor(::dup(theirs)))) {}
-  os::Sys<std::size_t> write(std::span<const std::byte> bytes,
-                             std::span<const Descriptor> descriptors) override {
-    return ring_.write(bytes, descriptors);
-  }
-  os::Sys<Read> read(std::span<std::byte> into, std::vector<Descriptor>* descriptors) override {
-    return ring_.read(into, descriptors);
-  }
-  [[nodiscard]] int fd() const override { return ring_.fd(); }
-  RingChannel& ring() { return ring_; }
-
- private:
-  SocketChannel socket_;
-  RingChannel ring_;
-};
+/// Both ends of a connection with a ring beside it, which neither direction uses yet.
+inline std::pair<std::unique_ptr<MovingChannel>, std::unique_ptr<MovingChannel>> moving_pair() {
+  auto pair = os::stream_socket_pair();
+  EXPECT_TRUE(pair);
+  return {std::make_unique<MovingChannel>(std::move(pair->first)),
+          std::make_unique<MovingChannel>(std::move(pair->second))};
+}
+inline void add_rings(MovingChannel& client, MovingChannel& server) {
+  auto made = RingMemory::make(ring::capacity_bytes_min);
+  ASSERT_TRUE(made);
+  auto taken = RingMemory::take(std::move(made->files), ring::capacity_bytes_min);
+  ASSERT_TRUE(taken) << taken.error();
+  os::Doorbell of_client = *os::Doorbell::create();
+  os::Doorbell of_server = *os::Doorbell::create();
+  os::DoorbellListener client_hears(Descriptor(::dup(of_server.listening_end())));
+  os::DoorbellListener server_hears(Descriptor(::dup(of_client.listening_end())));
+  client.add_ring(std::move(made->memory), std::move(of_client), std::move(client_hears));
+  server.add_ring(std::move(*taken), std::move(of_server), std::move(server_hears));
+}
 
 struct Rings {
   static constexpr bool knows_at_once_that_the_peer_is_gone = false;
   static Ends make() {
-    auto pair = os::stream_socket_pair();
-    auto made = RingMemory::make(ring::capacity_bytes_min);
-    EXPECT_TRUE(pair && made);
-    auto taken = RingMemory::take(std::move(made->files), ring::capacity_bytes_min);
-    EXPECT_TRUE(taken) << taken.error();
-    os::Doorbell here = *os::Doorbell::create();
-    os::Doorbell there = *os::Doorbell::create();
-    const int hears_here = here.listening_end();
-    const int hears_there = there.listening_end();
-    auto client = std::make_unique<RingEnd>(std::move(pair->first), std::move(made->memory),
-                                            std::move(here), hears_there);
-    auto server = std::make_unique<RingEnd>(std::move(pair->second), std::move(*taken),
-                                            std::move(there), hears_here);
+    auto [client, server] = moving_pair();
+    add_rings(*client, *server);
+    for (MovingChannel* const end : {client.get(), server.get()}) {
+      end->move_input();
+      end->move_output();
+    }
     return {std::move(client), std::move(server)};
   }
   static bool poll_for(Channel& channel, short events) {
-    RingChannel& ring = static_cast<RingEnd&>(channel).ring();
-    if (has_events(ring.fd(), POLLIN)) return true;
-    const bool asleep =
-        ring.fall_asleep(events == POLLIN ? ring::sleeps_for_bytes : ring::sleeps_for_room);
-    ring.wake_up();
+    auto& end = static_cast<MovingChannel&>(channel);
+    if (has_events(end.fd(), POLLIN) || (events == POLLIN && end.is_ring_readable())) return true;
+    if (events == POLLIN) return false;
+    const bool asleep = end.fall_asleep(true);
+    end.wake_up();
     return !asleep;
   }
   static void notice(Channel& channel) {
-    if (has_events(channel.fd(), POLLIN)) static_cast<RingEnd&>(channel).ring().socket_has_news();
+    if (has_events(channel.fd(), POLLIN)) static_cast<MovingChannel&>(channel).socket_has_news();
   }
 };
 

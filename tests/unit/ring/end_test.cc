@@ -151,8 +151,12 @@ TEST(RingEnd, StillGivesWhatWasPublishedBeforeItRevoked) {
   (void)rings.left.publish();
   EXPECT_FALSE(rings.left.is_revoked_by_peer());
   (void)rings.right.revoke();
+  put(rings.left, "behind");
+  (void)rings.left.publish();
   EXPECT_TRUE(rings.left.is_revoked_by_peer());
   EXPECT_EQ(take(rings.right), "before");
+  EXPECT_EQ(take(rings.right), "");
+  EXPECT_EQ(rings.right.consumed(), rings.right.last_readable());
 }
 
 TEST(RingEnd, WakesASleeperWhenItRevokes) {
@@ -160,7 +164,41 @@ TEST(RingEnd, WakesASleeperWhenItRevokes) {
   ASSERT_TRUE(rings.left.fall_asleep(sleeps_for_bytes));
   EXPECT_TRUE(rings.right.revoke());
   rings.left.wake_up();
-  EXPECT_FALSE(rings.left.fall_asleep(sleeps_for_bytes));
+  EXPECT_FALSE(rings.left.fall_asleep(sleeps_for_bytes)) << "once, to say so";
+  EXPECT_TRUE(rings.left.is_revoked_by_peer());
+  EXPECT_TRUE(rings.left.fall_asleep(sleeps_for_bytes));
+}
+
+TEST(RingEnd, GivesBackWhatTheRevokerDidNotTake) {
+  RingPair rings;
+  put(rings.left, "0123456789abc");
+  (void)rings.left.publish();
+  take(rings.right);
+  (void)rings.right.release();
+  (void)rings.right.revoke();
+  put(rings.left, "ABCDEFGH");
+  (void)rings.left.publish();
+  ASSERT_TRUE(rings.left.ends_at(rings.right.last_readable()));
+  std::string rest;
+  for (std::uint64_t at = 13; at < rings.left.written();) {
+    const auto part = rings.left.published_from(at);
+    rest.append(reinterpret_cast<const char*>(part.data()), part.size());
+    at += part.size();
+  }
+  EXPECT_EQ(rest, "ABCDEFGH");
+}
+
+TEST(RingEnd, DoesNotBelieveARevokerThatTookWhatItGaveBackOrWhatWasNeverThere) {
+  for (const std::uint64_t position : {std::uint64_t{2}, std::uint64_t{6}, UINT64_MAX}) {
+    RingPair rings;
+    put(rings.left, "01234");
+    (void)rings.left.publish();
+    take(rings.right, 3);
+    (void)rings.right.release();
+    put(rings.left, "0123456789abcdef");
+    EXPECT_FALSE(rings.left.ends_at(position)) << position;
+    EXPECT_TRUE(rings.left.is_breached());
+  }
 }
 
 struct Lie {

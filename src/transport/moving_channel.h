@@ -1,0 +1,136 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "transport/ring_channel.h"
+
+namespace tincan::transport {
+
+/// The channel of a connection: its socket, and for as long as both sides have agreed on it, a ring
+/// beside it. Each direction moves on its own, at a place in its stream that the session marks, so
+/// that no byte overtakes another:
+///
+/// - to the ring: whoever writes has put the mark on the socket (`move_output`), whoever reads has
+///   found it there (`move_input`). The mark travels with a descriptor, for a read of a socket ends
+///   behind bytes that have some: nothing that is sent after it can come along.
+/// - back to the socket: the server revokes the ring, says how far it reads, and goes on writing on
+///   the socket. The client sends again what the server does not read, and goes on reading there
+///   once it has read its own ring to the end. The session notices nothing of it.
+///
+/// Threads: one reader and one writer while neither uses a ring; else one at a time.
+class MovingChannel final : public Channel {
+ public:
+  explicit MovingChannel(Descriptor socket) : socket_(std::move(socket)) {}
+
+  [[nodiscard]] os::Sys<std::size_t> write(std::span<const std::byte> bytes,
+                                           std::span<const Descriptor> descriptors) override {
+    if (output_ == Path::socket) return socket_.write(bytes, descriptors);
+    return write_beside(bytes, descriptors);
+  }
+  [[nodiscard]] os::Sys<Read> read(std::span<std::byte> into,
+                                   std::vector<Descriptor>* descriptors) override {
+    if (input_ == Path::socket) return socket_.read(into, descriptors);
+    return read_beside(into, descriptors);
+  }
+  [[nodiscard]] int fd() const override { return socket_.fd(); }
+  [[nodiscard]] SocketChannel& socket() { return socket_; }
+
+  // To the ring.
+
+  /// A ring was agreed on. `ours` wakes the peer, at `theirs` it wakes us.
+  void add_ring(RingMemory memory, os::Doorbell ours, os::DoorbellListener theirs);
+  void move_output() { output_ = Path::ring; }
+  void move_input() { input_ = Path::ring; }
+  [[nodiscard]] bool has_ring() const { return pair_ != nullptr; }
+  [[nodiscard]] bool writes_to_ring() const { return output_ == Path::ring; }
+  [[nodiscard]] bool reads_from_ring() const { return input_ == Path::ring; }
+  /// Of each of the two rings; 0 without one.
+  [[nodiscard]] std::size_t capacity_bytes() const {
+    return pair_ && pair_->ring ? pair_->ring->capacity_bytes() : 0;
+  }
+
+  // Back to the socket.
+
+  /// Of the server, when both directions use the ring: moves back. `flush` and `read` do it.
+  void revoke();
+  /// There is something to write before what the session has to write.
+  [[nodiscard]] bool is_returning() const { return output_ == Path::resending; }
+  /// Writes what of that can be. Errors: as `write`.
+  [[nodiscard]] os::Sys<void> flush();
+  /// Nothing more goes through the ring. `drop_ring` is due, once nobody watches `doorbell_fd`.
+  [[nodiscard]] bool is_ring_over() const {
+    if (!pair_) return false;
+    if (input_ == Path::socket && output_ == Path::socket) return pair_->told;
+    return pair_->we_revoked && pair_->ring && input_ != Path::ring;
+  }
+  void drop_ring();
+
+  // Waiting. A thread that sleeps watches `fd`, and `doorbell_fd` edge-triggered.
+
+  /// -1 without a ring.
+  [[nodiscard]] int doorbell_fd() const {
+    return pair_ && pair_->ring ? pair_->ring->doorbell_fd() : -1;
+  }
+  /// `doorbell_fd` had an event.
+  void rung() {
+    if (pair_ && pair_->ring) pair_->ring->rung();
+  }
+  /// `fd` had an event, and not only that there is room.
+  void socket_has_news() {
+    if (pair_) pair_->socket.has_news();
+  }
+  /// Says that we are about to sleep until there is something to read, and if `for_room` until
+  /// there is room too. False: there is no need to; look again instead.
+  [[nodiscard]] bool fall_asleep(bool for_room);
+  void wake_up() {
+    if (pair_ && pair_->ring) pair_->ring->wake_up();
+  }
+  /// Bytes that `read` would give are in the ring.
+  [[nodiscard]] bool is_ring_readable() {
+    return input_ == Path::ring && pair_->ring->is_readable();
+  }
+  /// Room is to be waited for at the socket, by poll(2).
+  [[nodiscard]] bool waits_for_room_at_socket() const {
+    return output_ != Path::ring || pair_->socket.waits_for_room();
+  }
+
+ private:
+  /// Where one direction of the stream goes.
+  enum class Path : std::uint8_t {
+    socket,
+    ring,
+    resending,  ///< Output: to the socket, as soon as what has to go before has gone.
+    returning,  ///< Input: the ring is read, and the socket's stream has not begun.
+    belated,    ///< Input: from the socket, and descriptors have come before their byte.
+  };
+
+  /// What there is besides the socket while there is a ring.
+  struct Pair {
+    explicit Pair(SocketChannel& channel) : socket(channel) {}
+    RingSocket socket;
+    std::optional<RingChannel> ring;
+    bool we_revoked = false;
+    bool told = false;           ///< The other side, that we have revoked, or that we heard of it.
+    std::uint64_t end = 0;       ///< Where what the revoker reads ends.
+    std::uint64_t position = 0;  ///< Ours, from there on: of what was sent again, or read.
+  };
+
+  [[nodiscard]] os::Sys<std::size_t> write_beside(std::span<const std::byte> bytes,
+                                                  std::span<const Descriptor> descriptors);
+  [[nodiscard]] os::Sys<void> hear_of_revoke();
+  [[nodiscard]] os::Sys<Read> read_beside(std::span<std::byte> into,
+                                          std::vector<Descriptor>* descriptors);
+  [[nodiscard]] os::Sys<Read> read_returning(std::span<std::byte> into,
+                                             std::vector<Descriptor>* descriptors);
+  [[nodiscard]] os::Sys<Read> read_belated(std::span<std::byte> into,
+                                           std::vector<Descriptor>* descriptors);
+
+  SocketChannel socket_;
+  Path output_ = Path::socket;
+  Path input_ = Path::socket;
+  std::unique_ptr<Pair> pair_;
+};
+
+}  // namespace tincan::transport
