@@ -1,5 +1,7 @@
 // A request that its handler declines was not run, and its caller learns that and why (promise 1).
 
+#include <fcntl.h>
+
 #include <thread>
 
 #include "system/kept_requests.h"
