@@ -66,11 +66,14 @@ Result<PathSocket> PathSocket::adopt(const std::string& path, const Rights& righ
   if (auto applied = apply(rights, *place, *file); !applied) {
     return std::unexpected(applied.error());
   }
+  const FileRights before{status->st_mode & 07777, status->st_gid};
   if (auto recorded = taken->record(*place, {id}); !recorded) {
+    [[maybe_unused]] const auto restored = restore(before, *file);
     return std::unexpected(recorded.error());
   }
   // Besides the backlog this renews what clients see as the server's credentials, unix(7).
   if (const auto listening = os::listen(listener.get(), rights.backlog); !listening) {
+    [[maybe_unused]] const auto restored = restore(before, *file);
     return not_it(*place, "socket at ", listening.error().code);
   }
   return PathSocket(std::move(*place), std::move(*taken), os::CloseInChild(std::move(listener)),

@@ -16,7 +16,8 @@ class PathSocket {
   /// Takes the lock, puts what is dead away and publishes a listening socket.
   /// Errors: as Listener::listen.
   [[nodiscard]] static Result<PathSocket> claim(const std::string& path, const Rights& rights);
-  /// Takes over what a living holder passed to us.
+  /// Takes over what a living holder passed to us. After an error the file has the rights that it
+  /// had, as far as we may set them.
   /// Errors: `held` when one of the two is not what stands at the path.
   [[nodiscard]] static Result<PathSocket> adopt(const std::string& path, const Rights& rights,
                                                 Descriptor listener, Descriptor lock);

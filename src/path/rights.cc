@@ -40,6 +40,26 @@ Result<void> set_group(const Place& place, const Descriptor& file, gid_t group) 
               EPERM);
 }
 
+Result<void> change(const FileRights& before, const Rights& rights, const Place& place,
+                    const Descriptor& file) {
+  mode_t mode = before.mode;
+  if (rights.group && *rights.group != before.group) {
+    // The new group must not get what the old one had.
+    if ((mode & 0070) != 0) {
+      mode &= ~mode_t{0070};
+      if (auto set = set_mode(place, file, mode); !set) return set;
+    }
+    if (auto set = set_group(place, file, *rights.group); !set) return set;
+  }
+  if (mode == rights.mode) return {};
+  return set_mode(place, file, rights.mode);
+}
+
+os::Sys<void> set_mode_if_other(const Descriptor& file, mode_t present, mode_t wanted) {
+  if (present == wanted) return {};
+  return os::set_mode_of_path(file.get(), wanted);
+}
+
 }  // namespace
 
 Result<Rights> Rights::of(const ListenOptions& options) {
@@ -59,17 +79,31 @@ Result<void> apply(const Rights& rights, const Place& place, const Descriptor& f
   if (!status) {
     return fail(Cause::system, place.text + " cannot be looked at", status.error().code);
   }
-  mode_t mode = status->st_mode & 07777;
-  if (rights.group && *rights.group != status->st_gid) {
-    // The new group must not get what the old one had.
-    if ((mode & 0070) != 0) {
-      mode &= ~mode_t{0070};
-      if (auto set = set_mode(place, file, mode); !set) return set;
-    }
-    if (auto set = set_group(place, file, *rights.group); !set) return set;
+  const FileRights before{status->st_mode & 07777, status->st_gid};
+  auto changed = change(before, rights, place, file);
+  // It may be a living server's, whose clients are to find it as it was.
+  if (!changed) {
+    [[maybe_unused]] const auto restored = restore(before, file);
   }
-  if (mode == rights.mode) return {};
-  return set_mode(place, file, rights.mode);
+  return changed;
+}
+
+os::Sys<void> restore(const FileRights& before, const Descriptor& file) {
+  const auto status = os::status_of(file.get());
+  if (!status) return std::unexpected(status.error());
+  const mode_t mode = status->st_mode & 07777;
+  if (status->st_gid != before.group) {
+    const mode_t without_group = mode & ~mode_t{0070};
+    if (auto set = set_mode_if_other(file, mode, without_group); !set) return set;
+    if (auto given = os::set_group(file.get(), before.group); !given) {
+      // The first failure is the one to be told.
+      [[maybe_unused]] const auto set =
+          set_mode_if_other(file, without_group, before.mode & ~mode_t{0070});
+      return given;
+    }
+    return set_mode_if_other(file, without_group, before.mode);
+  }
+  return set_mode_if_other(file, mode, before.mode);
 }
 
 }  // namespace tincan::path

@@ -277,61 +277,6 @@ TEST_F(ClaimOfAPath, LeavesNothingToAProgramThatIsExecuted) {
   EXPECT_EQ(program.output().find(directory_.path()), std::string::npos) << program.output();
 }
 
-class HandOver : public ClaimOfAPath {};
-
-TEST_F(HandOver, LeavesNoMomentWithoutAServer) {
-  auto old = claim({.mode = 0600});
-  ASSERT_TRUE(old);
-  const ino_t inode = status().st_ino;
-  const auto waiting = reach(path_);
-  auto handed = old->hand_over();
-  ASSERT_TRUE(handed);
-  auto next = Claim::adopt(at(path_), {.mode = 0660}, std::move(*handed));
-  ASSERT_TRUE(next) << next.error().explain();
-  old->abandon();
-  EXPECT_EQ(old->fd(), -1);
-  EXPECT_EQ(status().st_ino, inode);
-  EXPECT_EQ(status().st_mode & 07777, 0660u);
-  EXPECT_TRUE(next->accept());  // who waited at the old one
-  EXPECT_EQ(claim().error().cause(), Cause::held);
-  next->remove();
-  EXPECT_FALSE(std::filesystem::exists(path_));
-  EXPECT_TRUE(claim());
-}
-
-TEST_F(HandOver, RefusesAnotherListener) {
-  auto old = claim();
-  auto other = Claim::make(at(directory_ / "y.sock"), {});
-  auto handed = old->hand_over();
-  auto wrong = other->hand_over();
-  std::vector<Descriptor> mixed;
-  mixed.push_back(std::move((*wrong)[0]));
-  mixed.push_back(std::move((*handed)[1]));
-  const auto adopted = Claim::adopt(at(path_), {}, std::move(mixed));
-  ASSERT_FALSE(adopted);
-  EXPECT_EQ(adopted.error().cause(), Cause::held);
-  EXPECT_EQ(claim().error().cause(), Cause::held);  // the old one has its lock still
-}
-
-TEST_F(HandOver, RefusesAnotherLock) {
-  auto old = claim();
-  auto other = Claim::make(at(directory_ / "y.sock"), {});
-  auto handed = old->hand_over();
-  auto wrong = other->hand_over();
-  std::vector<Descriptor> mixed;
-  mixed.push_back(std::move((*handed)[0]));
-  mixed.push_back(std::move((*wrong)[1]));
-  EXPECT_EQ(Claim::adopt(at(path_), {}, std::move(mixed)).error().cause(), Cause::held);
-  EXPECT_EQ(Claim::adopt(at(path_), {}, {}).error().cause(), Cause::held);
-}
-
-TEST_F(HandOver, RefusesALockThatSomebodyElseHolds) {
-  auto old = claim();
-  auto handed = old->hand_over();
-  (*handed)[1].reset(::open((directory_ / ".x.sock.lock").c_str(), O_RDWR | O_CLOEXEC));
-  EXPECT_EQ(Claim::adopt(at(path_), {}, std::move(*handed)).error().cause(), Cause::held);
-}
-
 class Fork : public ClaimOfAPath {};
 
 TEST_F(Fork, LeavesTheChildNeitherLockNorListener) {
