@@ -17,11 +17,11 @@ namespace {
 
 }  // namespace
 
-Client::State::State(Address address, const ClientOptions& options)
+Client::State::State(Address address, const ClientOptions& options, bool once)
     : address_(std::move(address)),
       options_(options),
       generation_(os::fork_generation()),
-      connects_once_(address_.kind() == Address::Kind::descriptor ||
+      connects_once_(once || address_.kind() == Address::Kind::descriptor ||
                      address_.kind() == Address::Kind::systemd),
       pool_(PayloadPool::create()) {}
 

@@ -26,7 +26,8 @@ inline constexpr Nanoseconds connect_pause_longest = std::chrono::milliseconds(5
 /// again.
 struct Client::State {
  public:
-  State(Address address, const ClientOptions& options);
+  /// With `once`, and for addresses that name one connection, there is never a second one.
+  State(Address address, const ClientOptions& options, bool once = false);
   ~State();
 
   /// Makes the first connection.
