@@ -121,6 +121,7 @@ ExitCode serve(const ServeArguments& arguments, const tincan::Address& address) 
   }
   CommandQueue commands(arguments.program, arguments.running_max);
   add_handlers(*server, arguments, commands);
+  // After a take-over the old server serves until the loop begins, so this may still fail.
   if (const ExitCode printed = lines.print_ready(); printed != ExitCode::success) return printed;
   notify_systemd("READY=1");
   const std::size_t unfinished = ServeLoop(*server, commands, std::move(signals)).run();

@@ -41,7 +41,8 @@ struct ListenOptions {
   /// Without descriptors or memory for the next connection, how long Listener::accept takes to say
   /// so; not 0.
   std::chrono::milliseconds accept_rest = limits::accept_rest;
-  /// Take the path over from a living server that lets us (same uid or root): no client notices.
+  /// Take the path over from a living server that lets us (same uid or root): no client notices,
+  /// and if we fail it serves on. See Server::listen.
   bool take_over = false;
   /// Permit `unix-abstract:` addresses, which have no file permissions. They need an `allow`.
   bool abstract = false;

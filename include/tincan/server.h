@@ -95,7 +95,14 @@ class Server {
  public:
   /// Claims the address and listens; clients may connect from now on and wait for `run()`.
   /// An inherited connection (`fd:` of a connected socket) is served alone, and ends `run()`.
-  /// Errors: as Listener::listen.
+  ///
+  /// With ServerOptions::take_over, where a server that lets us has the path: on return we have its
+  /// listener and the file has our rights, and that server serves on. The first turn of `run()` or
+  /// `process()` tells it to stop, and waits for nothing; until it does both take connections, each
+  /// of which is served by one of them. If this process ends before that, is told to `stop()`, or
+  /// destroys the server, the other one goes on and puts the file's rights back. If the other one
+  /// ends meanwhile, the path is ours.
+  /// Errors: as Listener::listen; `held` also when another take-over is under way.
   [[nodiscard]] static Result<Server> listen(const Address& address,
                                              const ServerOptions& options = {});
   [[nodiscard]] static Result<Server> listen(std::string_view address,
@@ -125,7 +132,8 @@ class Server {
   /// Serves until `stop()`. Each thread that calls it runs a loop of its own; a connection stays on
   /// one loop, and loops share the connections evenly.
   /// Errors: `exhausted` or `system` when a loop cannot be set up · `forked` in a child, also in
-  /// one that a handler has forked and returned in.
+  /// one that a handler has forked and returned in · `held` when the server that we took over from
+  /// has taken the path back: it lives, and the connection to it broke.
   [[nodiscard]] Result<void> run();
   /// Starts the drain: the path is given free, no new connection or call is taken, calls under way
   /// have until ServerOptions::drain_deadline to be answered, then `run()` returns in every thread.
@@ -141,11 +149,13 @@ class Server {
   [[nodiscard]] int fd() const;
   /// What to poll for: always POLLIN.
   [[nodiscard]] short events() const;
-  /// When process() wants to be called though nothing is readable; none: no need.
+  /// When process() wants to be called though nothing is readable; none: no need. After a take-over
+  /// it wants to be called at once, for the other server waits for our first turn.
   [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline() const;
   /// Does what there is to do, runs handlers, and returns without waiting. One turn is bounded: a
   /// busy server leaves fd() readable, or a deadline() that has passed, and wants another call.
-  /// Returns false once a drain has ended: there is nothing left to process.
+  /// Returns false once a drain has ended: there is nothing left to process; and where `run()`
+  /// would fail as `held`, which the log then says.
   bool process();
 
   [[nodiscard]] const Address& address() const;

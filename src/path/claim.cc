@@ -19,6 +19,8 @@ struct Claim::State {
   bool inherited = false;
   bool blocking = false;
   bool removed = false;
+  bool shared = false;      ///< Another server has listener and lock too: the path is not touched.
+  FileRights handed_as;     ///< The rights that the file had at `hand_over`.
   std::mutex accept_mutex;  ///< Of a blocking listener: keeps look and accept together.
   std::uint32_t generation = os::fork_generation();
 
@@ -116,6 +118,7 @@ Result<Claim> Claim::adopt(const Address& address, const ListenOptions& options,
   if (!adopted) return std::unexpected(adopted.error());
   auto state = std::make_unique<State>();
   state->path.emplace(std::move(*adopted));
+  state->shared = true;
   return Claim(std::move(state));
 }
 
@@ -152,11 +155,11 @@ os::Sys<Descriptor> Claim::accept() {
 }
 
 void Claim::remove() {
-  if (!state_->path || std::exchange(state_->removed, true)) return;
+  if (!state_->path || state_->shared || std::exchange(state_->removed, true)) return;
   if (state_->generation == os::fork_generation()) state_->path->withdraw();
 }
 
-Result<std::vector<Descriptor>> Claim::hand_over() const {
+Result<std::vector<Descriptor>> Claim::hand_over() {
   if (!state_->path || state_->removed) {
     return fail(Cause::unsupported, "only the owner of a path can hand it over");
   }
@@ -166,8 +169,27 @@ Result<std::vector<Descriptor>> Claim::hand_over() const {
     if (!copy) return std::unexpected(copy.error());
     handed.push_back(std::move(*copy));
   }
+  const auto rights = state_->path->rights();
+  if (!rights) {
+    return fail(Cause::system, "the socket file cannot be looked at", rights.error().code);
+  }
+  state_->handed_as = *rights;
+  state_->shared = true;
   return handed;
 }
+
+Result<void> Claim::take_back() {
+  state_->shared = false;
+  const auto taken = state_->path->take_back(state_->handed_as);
+  if (taken) return {};
+  return fail(Cause::system, "mode, group and lock cannot all be put back", taken.error().code);
+}
+
+void Claim::keep() { state_->shared = false; }
+
+bool Claim::is_named_in_lock() const { return state_->path->is_named_in_lock(); }
+
+std::string Claim::holder() const { return state_->path->holder(); }
 
 void Claim::abandon() {
   state_->removed = true;

@@ -24,14 +24,16 @@ class Claim {
 
   /// The successor's side of a take-over: `handed` is what `hand_over` gave the living server.
   /// The lock must be the lock file beside the path, and locked; the listener must be the socket at
-  /// the path. Mode, group and backlog become those of `options`.
+  /// the path. Mode, group and backlog become those of `options`; after an error they are what they
+  /// were, as far as we may set them. Until `keep` the path is the living server's: what becomes of
+  /// this claim leaves it as it is.
   /// Errors: `held` when something handed over is not what it should be; `usage`; as `make`.
   [[nodiscard]] static Result<Claim> adopt(const Address& address, const ListenOptions& options,
                                            std::vector<Descriptor> handed);
 
   Claim(Claim&&) noexcept;
   Claim& operator=(Claim&&) noexcept;
-  /// Removes the path (see `remove`) and closes the listener.
+  /// Removes the path (see `remove`), unless it is shared, and closes the listener.
   ~Claim();
 
   /// The listener, or the connection when `is_connection()`. -1 after `abandon` and in a child.
@@ -51,12 +53,26 @@ class Claim {
   [[nodiscard]] os::Sys<Descriptor> accept();
 
   /// Removes the path, if it is still our socket, and releases the lock. The listener stays open,
-  /// so that clients already in its backlog can be served. A second call does nothing.
+  /// so that clients already in its backlog can be served. A second call does nothing, and neither
+  /// does one while the path is shared.
   void remove();
 
-  /// Duplicates of listener and lock, for SCM_RIGHTS to a successor.
+  // A path is shared from `hand_over`, and from `adopt`, until one of the two takes or keeps it.
+
+  /// Duplicates of listener and lock, for SCM_RIGHTS to a successor, who may change the file's
+  /// rights. From now on the path is shared.
   /// Errors: `exhausted`; `unsupported` for a connection.
-  [[nodiscard]] Result<std::vector<Descriptor>> hand_over() const;
+  [[nodiscard]] Result<std::vector<Descriptor>> hand_over();
+  /// The successor did not get them, or has gone: the path is ours again, with the rights that it
+  /// had, and the lock names us. Looks no names up, so it may run on a loop.
+  /// Errors, of what could not be put back: `system`. The path is ours all the same.
+  [[nodiscard]] Result<void> take_back();
+  /// The server before us has let the path go.
+  void keep();
+  /// False: the server before us has taken the path back.
+  [[nodiscard]] bool is_named_in_lock() const;
+  /// Whom the lock names: "pid 4312 (/usr/bin/appd)".
+  [[nodiscard]] std::string holder() const;
   /// Closes everything and leaves path and lock to the successor.
   void abandon();
 

@@ -228,6 +228,14 @@ Result<void> Lock::record(const Place& place, std::vector<os::FileId> sockets) {
   return {};
 }
 
+LockRecord Lock::read() const {
+  return LockRecord::parse(os::read_start(file_.get(), record_bytes_max).value_or(""));
+}
+
+bool Lock::names_us() const { return read().pid == os::own_pid(); }
+
+std::string Lock::holder() const { return read().holder(); }
+
 bool Lock::in_place(const Place& place) const {
   const auto mine = os::status_of(file_.get());
   const auto named = os::status_at(place.directory.get(), "." + place.name + ".lock");

@@ -48,12 +48,16 @@ class Lock {
   /// True while the file has its name. When it has not, somebody removed it, and another process
   /// may have another lock for the same path.
   [[nodiscard]] bool in_place(const Place& place) const;
+  /// What the file says now: since `record`, somebody who has the lock too may have written it.
+  [[nodiscard]] bool names_us() const;
+  [[nodiscard]] std::string holder() const;
   /// For a successor. Errors: `exhausted`.
   [[nodiscard]] Result<Descriptor> duplicate() const { return file_.duplicate(); }
   /// Lets go. A duplicate elsewhere keeps the lock.
   void close() { file_.reset(); }
 
  private:
+  [[nodiscard]] LockRecord read() const;
   Lock(os::CloseInChild file, LockRecord previous)
       : file_(std::move(file)), previous_(std::move(previous)) {}
   friend class LockTaker;

@@ -76,8 +76,37 @@ Result<PathSocket> PathSocket::adopt(const std::string& path, const Rights& righ
     [[maybe_unused]] const auto restored = restore(before, *file);
     return not_it(*place, "socket at ", listening.error().code);
   }
-  return PathSocket(std::move(*place), std::move(*taken), os::CloseInChild(std::move(listener)),
-                    id);
+  return PathSocket(std::move(*place), std::move(*taken), os::CloseInChild(std::move(listener)), id,
+                    rights.backlog);
+}
+
+os::Sys<Descriptor> PathSocket::open_file() const {
+  auto file = os::open_at(place_.directory.get(), place_.name, O_PATH);
+  if (!file) return file;
+  const auto status = os::status_of(file->get());
+  if (!status) return std::unexpected(status.error());
+  if (os::id_of(*status) != file_) return os::failed(ENOENT);
+  return file;
+}
+
+os::Sys<FileRights> PathSocket::rights() const {
+  const auto file = open_file();
+  if (!file) return std::unexpected(file.error());
+  const auto status = os::status_of(file->get());
+  if (!status) return std::unexpected(status.error());
+  return FileRights{status->st_mode & 07777, status->st_gid};
+}
+
+os::Sys<void> PathSocket::take_back(const FileRights& before) {
+  const auto file = open_file();
+  auto done = file ? restore(before, *file) : std::unexpected(file.error());
+  if (const auto recorded = lock_.record(place_, lock_.previous().sockets); done && !recorded) {
+    done = os::failed(recorded.error().system_error());
+  }
+  if (const auto listening = os::listen(listener_.get(), backlog_); done && !listening) {
+    done = listening;
+  }
+  return done;
 }
 
 void PathSocket::withdraw() {

@@ -143,7 +143,8 @@ class Publisher {
       take_down(place_, *file);
       return std::nullopt;
     }
-    return PathSocket(std::move(place_), std::move(lock), std::move(**listener), *file);
+    return PathSocket(std::move(place_), std::move(lock), std::move(**listener), *file,
+                      rights_.backlog);
   }
 
   /// A socket under the temporary name, closed to everybody and not listening.

@@ -201,6 +201,7 @@ void Connection::close() noexcept {
   if (closed_) return;
   closed_ = true;
   session_.end(Failure(Cause::closed));
+  loop_.service().connection_ended(peer_);
   keep_charge_of_requests();
   for (RequestState* request = requests_; request != nullptr;) {
     RequestState* const next = request->next;

@@ -39,26 +39,36 @@ void stats(const Service& service, Request& request) {
   request.reply(text);
 }
 
-/// Only who could kill the server anyway may take its place: its own user, and root. Who cannot be
-/// given listener and lock is no successor.
+/// Only who could kill the server anyway may take its place: its own user, and root.
+bool may_take_over(const Service& service, const Peer& peer) {
+  const auto uid = peer.uid();
+  const bool trusted = uid && (*uid == 0 || *uid == os::own_uid()) && !peer.inherited();
+  return trusted && service.options.take_over;
+}
+
+/// Who cannot be given listener and lock is no successor.
 void take_over(Service& service, Request& request) {
   if (request.one_way() || request.abandoned()) return;
-  const auto uid = request.peer().uid();
-  const bool trusted = uid && (*uid == 0 || *uid == os::own_uid()) && !request.peer().inherited();
-  if (!service.options.take_over || !trusted) {
+  if (!may_take_over(service, request.peer())) {
     request.fail("this server lets nobody take over");
     return;
   }
-  auto handed = service.hand_over();
+  auto handed = service.hand_over(request.peer());
   if (!handed) {
     request.fail(handed.error().detail());
     return;
   }
-  if (request.reply({}, *handed)) {
-    service.stop();
-  } else {
-    service.keep_what_was_handed();
+  if (!request.reply({}, *handed)) service.keep_what_was_handed();
+}
+
+/// The successor has what it needs and serves.
+void taken_over(Service& service, Request& request) {
+  if (!may_take_over(service, request.peer()) || !service.let_go(request.peer())) {
+    request.fail("nothing was handed over on this connection");
+    return;
   }
+  request.reply();
+  service.stop();
 }
 
 }  // namespace
@@ -70,6 +80,7 @@ void add_reserved_methods(Service& service) {
   // Whoever drains takes no calls: that an answer comes at all is the news.
   service.on("tincan.health", [](Request request) { request.reply("ok\n"); }, {});
   service.on("tincan.take_over", [&](Request request) { take_over(service, request); }, {});
+  service.on("tincan.taken_over", [&](Request request) { taken_over(service, request); }, {});
 }
 
 }  // namespace tincan::session

@@ -8,7 +8,7 @@
 #include "path/claim.h"
 #include "path/peer.h"
 #include "session/server_state.h"
-#include "tincan/client.h"
+#include "session/take_over.h"
 
 namespace tincan {
 
@@ -24,22 +24,6 @@ ListenOptions listen_options(const ServerOptions& options) {
           .backlog = options.backlog,
           .take_over = options.take_over,
           .abstract = options.abstract};
-}
-
-/// Asks the living server at `address` for its listener and lock.
-Result<path::Claim> take_over(const Address& address, const ListenOptions& options) {
-  auto client = Client::connect(address, {.descriptors_max = 8});
-  if (!client) return std::unexpected(std::move(client.error()));
-  auto reply = client->call("tincan.take_over");
-  if (!reply) return std::unexpected(std::move(reply.error()));
-  return path::Claim::adopt(address, options, std::move(reply->descriptors()));
-}
-
-Result<path::Claim> claim(const Address& address, const ListenOptions& options) {
-  auto claimed = path::Claim::make(address, options);
-  const bool held = !claimed && claimed.error().cause() == Cause::held;
-  if (!held || !options.take_over) return claimed;
-  return take_over(address, options);
 }
 
 /// Keeps in reach what a child cannot free.
@@ -92,18 +76,19 @@ Result<Server> Server::listen(const Address& address, const ServerOptions& optio
   if (auto checked = State::check(options); !checked) {
     return std::unexpected(std::move(checked.error()));
   }
-  auto claimed = claim(address, listen_options(options));
+  auto claimed = session::claim(address, listen_options(options));
   if (!claimed) return std::unexpected(std::move(claimed.error()));
   Descriptor connection;
   std::optional<path::Claim> listening;
-  if (claimed->is_connection()) {
-    connection = claimed->release_connection();
+  if (claimed->claim.is_connection()) {
+    connection = claimed->claim.release_connection();
   } else {
-    listening = std::move(*claimed);
+    listening = std::move(claimed->claim);
   }
   auto state = State::create(address, options, std::move(listening));
   if (!state) return std::unexpected(std::move(state.error()));
   if (connection) (*state)->adopt(std::move(connection));
+  if (claimed->predecessor) (*state)->service->succeed(std::move(*claimed->predecessor));
   return Server(std::move(*state));
 }
 
@@ -145,6 +130,7 @@ Result<void> Server::run() {
   };
   if (service.is_forked()) return forked();
   service.freeze();
+  if (auto begun = service.begin(); !begun) return begun;
   Loop* loop = state_->loop;
   const bool first = !state_->loop_taken.exchange(true);
   if (!first) {
@@ -170,12 +156,17 @@ short Server::events() const { return POLLIN; }
 
 std::optional<std::chrono::steady_clock::time_point> Server::deadline() const {
   if (state_->service->is_forked()) return std::nullopt;
+  if (!state_->service->has_begun()) return to_time_point(Moment());  // at once
   return to_time_point(state_->loop->deadline());
 }
 
 bool Server::process() {
   if (state_->service->is_forked()) return false;
   state_->service->freeze();
+  if (const auto begun = state_->service->begin(); !begun) {
+    state_->service->log(begun.error().explain());
+    return false;
+  }
   state_->loop_taken = true;
   return state_->loop->turn(Moment());
 }

@@ -51,9 +51,9 @@ Service::Service(Address where, const ServerOptions& how, std::optional<path::Cl
 }
 
 Service::~Service() {
+  // What a successor has is not to be taken back, also when we end before our own drain.
+  forget_successor();
   loops_.clear();
-  // What a successor has is not ours to remove, also when we end before our own drain.
-  if (handed_over_) claim_->abandon();
   claim_.reset();
   pool->drop();
 }
@@ -168,35 +168,10 @@ Server::Counts Service::counts() const {
   return sum;
 }
 
-void Service::stopped_listening() {
-  const std::lock_guard lock(mutex_);
-  // Those who wait in the backlog are told at once that nobody will come; a successor that has the
-  // listener too goes on with them.
-  if (--listening_loops_ == 0) claim_->abandon();
+void Service::stop() {
+  stop_asked_.store(true, std::memory_order_relaxed);
+  stop_bell_.ring();
 }
-
-void Service::release_path() {
-  const std::lock_guard lock(mutex_);
-  if (std::exchange(path_released_, true) || !claim_ || handed_over_) return;
-  claim_->remove();
-}
-
-Result<std::vector<Descriptor>> Service::hand_over() {
-  const std::lock_guard lock(mutex_);
-  if (!claim_ || path_released_ || handed_over_) {
-    return std::unexpected(Failure(Cause::draining, "the server is stopping"));
-  }
-  auto handed = claim_->hand_over();
-  if (handed) handed_over_ = true;
-  return handed;
-}
-
-void Service::keep_what_was_handed() {
-  const std::lock_guard lock(mutex_);
-  handed_over_ = false;
-}
-
-void Service::stop() { stop_bell_.ring(); }
 
 protocol::Settings Service::session_settings() const {
   return {.payload_bytes_max = options.payload_bytes_max,

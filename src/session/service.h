@@ -18,6 +18,7 @@
 #include "protocol/session.h"
 #include "session/loop.h"
 #include "session/quota.h"
+#include "tincan/client.h"
 #include "tincan/server.h"
 
 namespace tincan::session {
@@ -70,17 +71,29 @@ class Service {
   [[nodiscard]] Server::Counts counts() const;
   [[nodiscard]] bool is_forked() const;
 
-  // Listening.
+  // Listening, and how the path goes from one server to the next: service_path.cc.
   [[nodiscard]] int listener() const { return claim_ ? claim_->fd() : -1; }
   [[nodiscard]] bool single_connection() const { return single_connection_; }
   void set_single_connection() { single_connection_ = true; }
   [[nodiscard]] os::Sys<Descriptor> accept() { return claim_->accept(); }
   /// A loop no longer watches the listener; the last one closes it.
   void stopped_listening();
-  /// Listener and lock for a successor; from now on the path is its own, and `stop` is due.
-  [[nodiscard]] Result<std::vector<Descriptor>> hand_over();
+  /// Listener and lock for the successor at the other end of a connection of ours. It may change
+  /// the file's rights, and we serve on until it says that it does (`let_go`), or has gone.
+  [[nodiscard]] Result<std::vector<Descriptor>> hand_over(const Peer& successor);
   /// The successor did not get them: everything stays ours.
   void keep_what_was_handed();
+  /// The path is the successor's, and `stop` is due. False: `peer` is not the successor.
+  [[nodiscard]] bool let_go(const Peer& peer);
+  /// A connection ends. If it is the successor's, the path is ours again as it was.
+  void connection_ended(const Peer& peer) noexcept;
+  /// The path was taken over from the server that `predecessor` leads to, which is to be told.
+  void succeed(Client predecessor);
+  /// Before the first turn: tells the server before us to stop, which goes on if we are to stop
+  /// ourselves. Nothing is waited for.
+  /// Errors: `held` when that server has taken the path back; then we stop.
+  [[nodiscard]] Result<void> begin();
+  [[nodiscard]] bool has_begun() const { return begun_.load(std::memory_order_acquire); }
 
   // The drain.
   void stop();
@@ -97,6 +110,7 @@ class Service {
 
  private:
   Service(Address where, const ServerOptions& how, std::optional<path::Claim> claim, os::Bell stop);
+  void forget_successor();
 
   struct Hash {
     using is_transparent = void;
@@ -120,10 +134,15 @@ class Service {
   Server::Counts past_counts_;  ///< Of loops that have ended.
   std::size_t listening_loops_ = 0;
   bool path_released_ = false;
-  bool handed_over_ = false;
+  std::optional<Peer> successor_;  ///< Who has listener and lock, and does not serve yet.
+  std::atomic<bool> has_successor_ = false;
+  std::optional<Client> predecessor_;
+  std::atomic<bool> begun_ = true;  ///< False while there is a predecessor.
+  std::atomic<bool> stop_asked_ = false;
 };
 
-/// Adds tincan.ping, tincan.methods, tincan.stats, tincan.health and tincan.take_over.
+/// Adds tincan.ping, tincan.methods, tincan.stats, tincan.health, tincan.take_over and
+/// tincan.taken_over.
 void add_reserved_methods(Service& service);
 
 }  // namespace tincan::session

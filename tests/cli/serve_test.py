@@ -6,6 +6,7 @@ import os
 import pwd
 import signal
 import socket
+import stat
 import unittest
 
 import tool
@@ -120,6 +121,33 @@ class Places(tool.Tool):
         self.assertEqual(old.returncode, 0)
         self.assertEqual(self.call("m"), (0, b"new\n", b""))
         self.assertEqual(self.stop(new)[0], 0)
+
+    def test_a_take_over_that_fails_leaves_the_old_server(self):
+        old = self.serve(self.path, "--echo", "--take-over", "--mode", "0600")
+        take_over = '"$1" serve app.sock --take-over --mode 0666 '
+        failed = self.shell(take_over + "-- echo new > /dev/full")
+        self.assert_ends(failed, tool.FAILED,
+                         b"tincan: cannot write the output: No space left on device\n")
+        self.assertTrue(eventually(lambda: stat.S_IMODE(os.stat(self.path).st_mode) == 0o600))
+        self.assertEqual(self.call("m", "old"), (0, b"old", b""))
+        # It is as willing as before.
+        new = self.serve(self.path, "--take-over", "--", "echo", "new")
+        self.assertEqual(old.wait(tool.PATIENCE), 0)
+        self.assertEqual(self.call("m"), (0, b"new\n", b""))
+        self.assertEqual(self.stop(new)[0], 0)
+        self.assertFalse(self.exists("app.sock"))
+
+    @unittest.skipIf(os.getuid() != 0, "needs root, to become a user who may not")
+    def test_a_take_over_that_may_not_set_its_group_leaves_the_old_server(self):
+        nobody = {"user": 65531, "group": 65531, "extra_groups": []}
+        os.chown(self.folder, 65531, 65531)
+        old = self.serve(self.path, "--echo", "--take-over", "--mode", "0660", **nobody)
+        refused = self.run_tool("serve", self.path, "--echo", "--take-over", "--group", "root",
+                                **nobody)
+        self.assert_ends(refused, tool.REFUSED, "may not give it to group root")
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o660)
+        self.assertEqual(self.call("m", "old", **nobody), (0, b"old", b""))
+        self.assertEqual(self.stop(old)[0], 0)
 
     def serve_inherited(self, address, *sockets, names=""):
         """Serves `address` with these as descriptors 3 and up, as systemd would hand them over."""

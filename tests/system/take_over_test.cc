@@ -39,7 +39,7 @@ TEST(TakeOver, LeavesThePathToTheSuccessorOfAServerThatNeverDrains) {  // P9
   const std::string path = directory / "s";
   std::optional<Server> old = or_exit(Server::listen(path, willing));
   auto successor = std::async(std::launch::async, [&] { return Server::listen(path, willing); });
-  // The turn that runs the take-over is the last one of the old server.
+  // The turn that hands the path over is the last one of the old server.
   ASSERT_TRUE(eventually([&] {
     old->process();
     return old->counts().calls == 1;
@@ -51,6 +51,36 @@ TEST(TakeOver, LeavesThePathToTheSuccessorOfAServerThatNeverDrains) {  // P9
   EXPECT_TRUE(Client::connect(path, {.connect_deadline = patience}));
   taken.stop();
   loop.join();
+}
+
+TEST(TakeOver, IsDoneByTheFirstTurnOfAnEventLoop) {
+  RunningServer old(willing);
+  answer_as(*old.operator->(), "old");
+  old.run();
+  Server successor = or_exit(Server::listen(old.path(), willing));
+  answer_as(successor, "successor");
+  // Who polls fd() until then need not wait for a client.
+  ASSERT_TRUE(successor.deadline());
+  EXPECT_LE(*successor.deadline(), std::chrono::steady_clock::now());
+  EXPECT_EQ(or_exit(old.connect().call("who")).text(), "old");
+  EXPECT_TRUE(successor.process());
+  EXPECT_FALSE(successor.deadline());
+  old.join();  // it was told
+  std::thread loop([&] { EXPECT_TRUE(successor.run()); });
+  EXPECT_EQ(or_exit(old.connect().call("who")).text(), "successor");
+  successor.stop();
+  loop.join();
+}
+
+TEST(TakeOver, ThatIsNeverBegunIsNone) {
+  RunningServer server(willing);
+  server.run();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(eventually([&] { return Server::listen(server.path(), willing).has_value(); }));
+  }
+  EXPECT_TRUE(server.connect().call("tincan.ping"));
+  server.end();
+  EXPECT_NE(::access(server.path().c_str(), F_OK), 0);
 }
 
 TEST(TakeOver, IsRefusedToWhoCannotGetTheListener) {
@@ -65,8 +95,8 @@ TEST(TakeOver, IsRefusedToWhoCannotGetTheListener) {
   EXPECT_EQ(client.reconnects(), 0u);
   // A real successor is as welcome as before.
   Server successor = or_exit(Server::listen(server.path(), willing));
-  server.join();
   std::thread loop([&] { EXPECT_TRUE(successor.run()); });
+  server.join();
   EXPECT_TRUE(client.call("tincan.ping"));
   successor.stop();
   loop.join();

@@ -53,8 +53,49 @@ TEST_F(HandOver, LeavesNoMomentWithoutAServer) {
   EXPECT_TRUE(next->accept());  // who waited at the old one
   EXPECT_EQ(claim().error().cause(), Cause::held);
   next->remove();
+  EXPECT_TRUE(std::filesystem::exists(path_));  // it may still be the old one's
+  next->keep();
+  next->remove();
   EXPECT_FALSE(std::filesystem::exists(path_));
   EXPECT_TRUE(claim());
+}
+
+TEST_F(HandOver, IsTakenBackWithTheRightsThatTheFileHad) {
+  auto old = claim({.mode = 0640});
+  ASSERT_EQ(::chmod(path_.c_str(), 0604), 0);  // somebody's choice since
+  auto handed = old->hand_over();
+  ASSERT_TRUE(handed);
+  old->remove();
+  EXPECT_TRUE(std::filesystem::exists(path_));  // it may be the successor's
+  {
+    const bool root = ::geteuid() == 0;
+    const auto group = root ? std::optional<std::string>("4242") : std::nullopt;
+    auto next = Claim::adopt(at(path_), {.mode = 0660, .group = group}, std::move(*handed));
+    ASSERT_TRUE(next) << next.error().explain();
+    EXPECT_TRUE(next->is_named_in_lock());
+    EXPECT_EQ(status().st_mode & 07777, 0660u);
+  }
+  ASSERT_TRUE(old->take_back());
+  EXPECT_EQ(status().st_mode & 07777, 0604u);
+  EXPECT_EQ(status().st_gid, ::getegid());
+  EXPECT_TRUE(reach());
+  EXPECT_EQ(claim().error().cause(), Cause::held);
+  old->remove();
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(HandOver, TellsWhoWroteTheLockLast) {
+  auto old = claim();
+  auto handed = old->hand_over();
+  auto child = Process::fork([&] {
+    auto next = Claim::adopt(at(path_), {}, std::move(*handed));
+    return next && next->is_named_in_lock() ? 0 : 1;
+  });
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_FALSE(old->is_named_in_lock());
+  EXPECT_TRUE(old->holder().starts_with("pid " + std::to_string(child.pid()))) << old->holder();
+  ASSERT_TRUE(old->take_back());
+  EXPECT_TRUE(old->is_named_in_lock());
 }
 
 TEST_F(HandOver, ThatMayNotSetTheGroupLeavesTheModeAsItWas) {
