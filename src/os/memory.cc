@@ -60,10 +60,10 @@ Sys<bool> is_in_tmpfs(int file) {
   return system.f_type == TMPFS_MAGIC;
 }
 
-Sys<void> punch_out(int file, std::size_t bytes) {
+Sys<void> punch_out(int file, std::size_t offset, std::size_t bytes) {
   if (const int error = before(Call::allocate)) return failed(error);
-  return done(
-      ::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)));
+  return done(::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                          static_cast<off_t>(offset), static_cast<off_t>(bytes)));
 }
 
 Sys<Mapping> Mapping::readable(int file, std::size_t bytes) { return make(file, bytes, PROT_READ); }

@@ -28,8 +28,9 @@ enum Seal : unsigned {
 [[nodiscard]] Sys<unsigned> seals_of(int file);
 /// Whether it lies in tmpfs, as the files of memory_file do; huge pages, for one, do not.
 [[nodiscard]] Sys<bool> is_in_tmpfs(int file);
-/// Gives the pages back, whoever was charged for them; what is read there from now on is zero.
-[[nodiscard]] Sys<void> punch_out(int file, std::size_t bytes);
+/// Gives the pages from `offset` on back, whoever was charged for them; what is read there from now
+/// on is zero.
+[[nodiscard]] Sys<void> punch_out(int file, std::size_t offset, std::size_t bytes);
 
 /// A file in memory as it lies in this process, shared with others. A forked child does not have
 /// it: reading there would kill it. Unmapping a large one takes milliseconds (60 µs a MiB).

@@ -14,6 +14,18 @@ void MovingChannel::add_ring(RingMemory memory, os::Doorbell ours, os::DoorbellL
                       std::move(theirs));
 }
 
+MovingChannel::~MovingChannel() {
+  // What a client that is still there has not read is its own to read.
+  if (!pair_ || !pair_->ring) return;
+  if (pair_->socket.ended() || pair_->ring->end().is_drained_by_peer()) {
+    pair_->ring->memory().punch_out();
+  }
+}
+
+void MovingChannel::disown_ring() {
+  if (pair_ && pair_->ring) pair_->ring->memory().punch_out();
+}
+
 bool MovingChannel::fall_asleep(bool for_room) {
   if (!pair_ || !pair_->ring) return true;
   std::uint32_t what = 0;
@@ -28,9 +40,7 @@ bool MovingChannel::fall_asleep(bool for_room) {
 
 os::Sys<std::size_t> MovingChannel::write_beside(std::span<const std::byte> bytes,
                                                  std::span<const Descriptor> descriptors) {
-  if (output_ == Path::ring) {
-    if (auto heard = hear_of_revoke(); !heard) return std::unexpected(heard.error());
-  }
+  if (auto heard = hear_of_revoke(); !heard) return std::unexpected(heard.error());
   if (output_ == Path::ring) return pair_->ring->write(bytes, descriptors);
   if (auto flushed = flush(); !flushed) return std::unexpected(flushed.error());
   return socket_.write(bytes, descriptors);
@@ -39,7 +49,7 @@ os::Sys<std::size_t> MovingChannel::write_beside(std::span<const std::byte> byte
 /// Of the client: what the server does not read any more goes to the socket again.
 os::Sys<void> MovingChannel::hear_of_revoke() {
   const auto revoked_at = pair_->socket.revoked_at();
-  if (!revoked_at) return {};
+  if (!revoked_at || output_ != Path::ring) return {};
   if (pair_->we_revoked || !pair_->ring->end().ends_at(*revoked_at)) return os::failed(EPROTO);
   pair_->end = pair_->position = *revoked_at;
   output_ = Path::resending;
@@ -47,9 +57,8 @@ os::Sys<void> MovingChannel::hear_of_revoke() {
 }
 
 os::Sys<void> MovingChannel::flush() {
-  if (output_ == Path::ring) {
-    if (auto heard = hear_of_revoke(); !heard) return heard;
-  }
+  if (output_ == Path::socket) return {};
+  if (auto heard = hear_of_revoke(); !heard) return heard;
   if (output_ != Path::resending) return {};
   if (!pair_->told) {
     if (auto sent = pair_->socket.send_revoke(pair_->end); !sent) return sent;
@@ -76,7 +85,7 @@ void MovingChannel::revoke() {
 void MovingChannel::drop_ring() {
   if (pair_->ring) {
     // What a client has not read is still its own to read; else nothing is to be left of it.
-    if (pair_->ring->end().is_drained_by_peer()) pair_->ring->punch_out();
+    if (pair_->ring->end().is_drained_by_peer()) pair_->ring->memory().punch_out_ring();
     pair_->ring.reset();
   }
   if (input_ == Path::socket && output_ == Path::socket) pair_.reset();
@@ -97,9 +106,7 @@ os::Sys<Channel::Read> MovingChannel::read_beside(std::span<std::byte> into,
   }
   if (!pair_->socket.revoked_at()) return read;
   // It has published nothing since it said so, and we have read all that it had.
-  if (auto heard = hear_of_revoke(); !heard && output_ == Path::ring) {
-    return std::unexpected(heard.error());
-  }
+  if (auto heard = hear_of_revoke(); !heard) return std::unexpected(heard.error());
   if (pair_->socket.next_set()) return os::failed(EPROTO);
   input_ = Path::socket;
   return socket_.read(into, descriptors);

@@ -23,6 +23,7 @@ namespace tincan::transport {
 class MovingChannel final : public Channel {
  public:
   explicit MovingChannel(Descriptor socket) : socket_(std::move(socket)) {}
+  ~MovingChannel() override;
 
   [[nodiscard]] os::Sys<std::size_t> write(std::span<const std::byte> bytes,
                                            std::span<const Descriptor> descriptors) override {
@@ -66,6 +67,8 @@ class MovingChannel final : public Channel {
     return pair_->we_revoked && pair_->ring && input_ != Path::ring;
   }
   void drop_ring();
+  /// Of the server, before it closes: nothing of the ring is left to the client, read or not.
+  void disown_ring();
 
   // Waiting. A thread that sleeps watches `fd`, and `doorbell_fd` edge-triggered.
 

@@ -45,8 +45,7 @@ class RingChannel final : public Channel {
   void revoke();
   [[nodiscard]] bool is_revoked_by_peer() const { return end_.is_revoked_by_peer(); }
   [[nodiscard]] ring::End& end() { return end_; }
-  /// See RingMemory.
-  void punch_out() { memory_.punch_out(); }
+  [[nodiscard]] RingMemory& memory() { return memory_; }
   [[nodiscard]] std::size_t capacity_bytes() const { return memory_.capacity_bytes(); }
 
  private:

@@ -84,9 +84,15 @@ ring::End RingMemory::end() {
           in_.bytes().subspan(ring::ring_offset_bytes)};
 }
 
+void RingMemory::punch_out_ring() {
+  if (!out_file_) return;
+  [[maybe_unused]] const auto punched =
+      os::punch_out(out_file_.get(), ring::ring_offset_bytes, capacity_bytes());
+}
+
 void RingMemory::punch_out() {
   if (!out_file_) return;
-  [[maybe_unused]] const auto punched = os::punch_out(out_file_.get(), out_.bytes().size());
+  [[maybe_unused]] const auto punched = os::punch_out(out_file_.get(), 0, out_.bytes().size());
 }
 
 }  // namespace tincan::transport

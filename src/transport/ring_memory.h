@@ -47,7 +47,9 @@ class RingMemory {
   }
   /// Of the server, when nobody reads its ring any more: its pages go back. The client could
   /// otherwise take pages away again and again and leave those that we fault in to us, for as long
-  /// as it keeps the file.
+  /// as it keeps the file. Our words stay: the client may still look whether the ring is revoked.
+  void punch_out_ring();
+  /// The words too, once there is no client.
   void punch_out();
 
  private:

@@ -59,7 +59,7 @@ os::Sys<void> RingSocket::look(std::uint32_t sets_announced, std::uint64_t consu
     has_news_ = false;
     if (!arrival && arrival.error().code == EAGAIN) {
       // They are sent before they are announced.
-      if (sets_announced != sets_arrived_) return os::failed(EPROTO);
+      if (is_missing(sets_announced)) return os::failed(EPROTO);
       return {};
     }
     ended_ = arrival ? 0 : arrival.error().code;

@@ -35,7 +35,7 @@ class RingSocket {
   /// descriptors may come before it.
   [[nodiscard]] os::Sys<void> look_for_revoke(std::uint64_t consumed);
   [[nodiscard]] bool is_to_be_looked_at(std::uint32_t sets_announced) const {
-    return has_news_ || sets_announced != sets_arrived_;
+    return has_news_ || is_missing(sets_announced);
   }
 
   /// Where the next byte with descriptors stands.
@@ -60,6 +60,11 @@ class RingSocket {
                                    std::span<const Descriptor> descriptors);
   [[nodiscard]] os::Sys<void> take(std::uint32_t sets_announced, std::uint64_t consumed);
   [[nodiscard]] bool takes_more(std::uint32_t sets_announced) const;
+  /// Whether a set was announced that has not arrived. (One may have arrived that is announced
+  /// next.)
+  [[nodiscard]] bool is_missing(std::uint32_t sets_announced) const {
+    return static_cast<std::int32_t>(sets_announced - sets_arrived_) > 0;
+  }
 
   SocketChannel& socket_;
   /// At most two: one whose byte is being read, and one that shows where that read has to stop.

@@ -51,7 +51,7 @@ TEST(Memory, SealedForFutureWritesIsWrittenByItsMakerAlone) {
   const Descriptor again(
       ::open(("/proc/self/fd/" + std::to_string(file->get())).c_str(), O_RDWR | O_CLOEXEC));
   EXPECT_FALSE(Mapping::writable(again.get(), four_pages_bytes));
-  EXPECT_FALSE(punch_out(file->get(), four_pages_bytes));
+  EXPECT_FALSE(punch_out(file->get(), 0, four_pages_bytes));
   writer->bytes()[0] = std::byte{1};
   EXPECT_EQ(Mapping::readable(file->get(), four_pages_bytes)->bytes()[0], std::byte{1});
   EXPECT_EQ(*seals_of(file->get()) & F_SEAL_FUTURE_WRITE, unsigned{F_SEAL_FUTURE_WRITE});
@@ -60,7 +60,7 @@ TEST(Memory, SealedForFutureWritesIsWrittenByItsMakerAlone) {
 TEST(Memory, GivesItsPagesBackWhenPunchedOut) {
   const auto file = memory_file(four_pages_bytes);
   ASSERT_GT(blocks_of(*file), 0);
-  ASSERT_TRUE(punch_out(file->get(), four_pages_bytes));
+  ASSERT_TRUE(punch_out(file->get(), 0, four_pages_bytes));
   EXPECT_EQ(blocks_of(*file), 0);
 }
 

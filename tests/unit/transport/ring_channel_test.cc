@@ -28,7 +28,9 @@ class RingChannelAndLiar : public ::testing::Test {
     hears_ = Descriptor(::dup(ours.listening_end()));
     os::Doorbell theirs = *os::Doorbell::create();
     os::DoorbellListener listener(Descriptor(::dup(theirs.listening_end())));
-    channel_.emplace(*socket_, std::move(*taken), std::move(ours), std::move(listener));
+    beside_.emplace(*socket_);
+    channel_.emplace(*beside_, socket_->fd(), std::move(*taken), std::move(ours),
+                     std::move(listener));
   }
 
   ring::Words& words() { return memory_->words(); }
@@ -42,7 +44,7 @@ class RingChannelAndLiar : public ::testing::Test {
     const auto whole = std::as_bytes(std::span(&header, 1));
     EXPECT_EQ(os::send(peer_socket_.get(), whole.first(bytes), numbers, os::Mode::do_not_wait),
               bytes);
-    channel_->socket_has_news();
+    beside_->has_news();
   }
   static wire::FrameHeader carrier(std::uint16_t descriptors, std::uint64_t position) {
     return {.body_bytes = 0,
@@ -64,6 +66,7 @@ class RingChannelAndLiar : public ::testing::Test {
 
   std::optional<RingMemory> memory_;
   std::optional<SocketChannel> socket_;
+  std::optional<RingSocket> beside_;
   Descriptor peer_socket_;
   Descriptor hears_;
   std::optional<RingChannel> channel_;
@@ -122,7 +125,7 @@ TEST_F(RingChannelAndLiar, SeesTheEndBehindDescriptorsWhoseByteNeverCame) {
 TEST_F(RingChannelAndLiar, ReadsTheRingToItsEndAlthoughTheSocketHasEnded) {
   publish("last words");
   peer_socket_.reset();
-  channel_->socket_has_news();
+  beside_->has_news();
   ASSERT_TRUE(read());
   EXPECT_EQ(text_, "last words");
   EXPECT_EQ(read()->bytes, 0u);
@@ -134,7 +137,7 @@ TEST_F(RingChannelAndLiar, TakesAControlFrameInPieces) {
   const wire::FrameHeader header = carrier(1, 0);
   const auto rest = std::as_bytes(std::span(&header, 1)).subspan(5);
   ASSERT_EQ(os::send(peer_socket_.get(), rest, os::Mode::do_not_wait), rest.size());
-  channel_->socket_has_news();
+  beside_->has_news();
   end_->announce_descriptors();
   publish("a");
   ASSERT_TRUE(read());
