@@ -56,11 +56,18 @@ void take_descriptors(msghdr& message, std::vector<Descriptor>& descriptors) {
        header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
+    const auto taken = [&](std::size_t i) {
       int number;
       std::memcpy(&number, CMSG_DATA(header) + i * sizeof number, sizeof number);
-      descriptors.emplace_back(number);
+      return Descriptor(number);
+    };
+    try {
+      descriptors.reserve(descriptors.size() + count);
+    } catch (const std::bad_alloc&) {
+      for (std::size_t i = 0; i < count; ++i) taken(i).reset();  // they are open already
+      throw;
     }
+    for (std::size_t i = 0; i < count; ++i) descriptors.push_back(taken(i));
   }
 }
 
