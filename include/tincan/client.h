@@ -88,9 +88,11 @@ class Client {
   /// Ends in exactly one of: a reply; or a Failure with the outcome `declared` (the handler's own
   /// error), `not_sent` (the server cannot have run it) or `unknown` (it may have).
   /// Returns at the deadline, + ClientOptions::verdict_grace for the server's word whether the call
-  /// was run; the server is told that the caller gave up. Errors: see Cause; `too_large` and
-  /// `usage` are found before a byte is sent. Cost: one send(2), one recv(2); no allocation once
-  /// buffers have grown; payload copied once each way beside the kernel's copies.
+  /// was run; the server is told that the caller gave up.
+  /// Errors: see Cause; `too_large` and `usage` are found before a byte is sent. Lack of memory is
+  /// `exhausted` too, and no exception; it may cost the calls under way their connection.
+  /// Cost: one send(2), one recv(2); no allocation once buffers have grown; payload copied once
+  /// each way beside the kernel's copies.
   [[nodiscard]] Result<Reply> call(std::string_view method, std::span<const std::byte> payload,
                                    const CallOptions& options = {});
   [[nodiscard]] Result<Reply> call(std::string_view method, std::string_view text = {},
@@ -119,7 +121,8 @@ class Client {
   /// Starts a call and returns; `payload` is copied, descriptors are duplicated. `completion` runs
   /// once, inside a later process() on the thread that calls it, never inside submit().
   /// The number names the call for `cancel`.
-  /// Errors: `usage` (no completion, too), `too_large`: found at once, and then none will run.
+  /// Errors: `usage` (no completion, too), `too_large`, `exhausted` (memory): found at once, and
+  /// then none will run.
   [[nodiscard]] Result<std::uint64_t> submit(std::string_view method,
                                              std::span<const std::byte> payload,
                                              Completion completion,

@@ -1,6 +1,7 @@
 #include "protocol/session.h"
 
 #include "base/check.h"
+#include "base/no_memory.h"
 
 namespace tincan::protocol {
 
@@ -20,23 +21,19 @@ Session::~Session() = default;
 void Session::end(const Failure& why) {
   if (ended_) return;
   ended_ = true;
-  Failure not_sent = why;
-  not_sent.with_outcome(Outcome::not_sent);
-  Failure unknown = why;
-  unknown.with_outcome(Outcome::unknown);
-
+  const auto not_sent = [&] { return std::unexpected(end_of_call(why, Outcome::not_sent)); };
   while (OutgoingCall* const call = waiting_.front()) {
     waiting_.remove(*call);
-    finish(*call, std::unexpected(not_sent));
+    finish(*call, not_sent());
   }
   while (OutgoingCall* const call = one_ways_.front()) {
     one_ways_.remove(*call);
     // Those wholly written have left the list: complete_one_way_calls.
-    finish(*call, std::unexpected(not_sent));
+    finish(*call, not_sent());
   }
   for (Fragments& message : fragments_) {
     if (message.call == nullptr) continue;
-    if (message.call->one_way) finish(*message.call, std::unexpected(not_sent));
+    if (message.call->one_way) finish(*message.call, not_sent());
   }
   fragments_.clear();
   fragments_bytes_ = 0;
@@ -45,7 +42,8 @@ void Session::end(const Failure& why) {
     if (call == nullptr) continue;
     const bool written =
         call->stage_ != OutgoingCall::Stage::partly && call->end_ <= outbox_.written();
-    finish(*call, std::unexpected(written ? unknown : not_sent));
+    const Outcome outcome = written ? Outcome::unknown : Outcome::not_sent;
+    finish(*call, std::unexpected(end_of_call(why, outcome)));
   }
 }
 

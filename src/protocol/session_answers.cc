@@ -78,8 +78,9 @@ Session::Verdict Session::take_error(const wire::Frame& frame) {
   if (call != nullptr && call->stage_ == OutgoingCall::Stage::partly) {
     return breach("an error for half a call");
   }
+  auto failure = failure_of(*error);  // may find no memory: before the call loses its slot
   free_slot(*slot);
-  if (call != nullptr) finish(*call, std::unexpected(failure_of(*error)));
+  if (call != nullptr) finish(*call, std::unexpected(std::move(failure)));
   return {};
 }
 

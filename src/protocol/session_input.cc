@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "base/no_memory.h"
 #include "protocol/breach.h"
 #include "protocol/session.h"
 
@@ -177,7 +178,7 @@ Session::Verdict Session::take_drain(const wire::Frame& frame) {
   const Failure draining(Outcome::not_sent, Cause::draining, "the server is stopping");
   while (OutgoingCall* const call = waiting_.front()) {
     waiting_.remove(*call);
-    finish(*call, std::unexpected(draining));
+    finish(*call, std::unexpected(end_of_call(draining, Outcome::not_sent)));
   }
   const auto accepted = [&](std::uint64_t id) {
     return CallId::of(id).sequence <= frame.header.id;
@@ -190,7 +191,7 @@ Session::Verdict Session::take_drain(const wire::Frame& frame) {
       continue;
     }
     drop_fragments(call->id_);
-    finish(*call, std::unexpected(draining));
+    finish(*call, std::unexpected(end_of_call(draining, Outcome::not_sent)));
   }
   // They are in the order of their last bytes, which need not be that of their numbers.
   for (OutgoingCall* call = one_ways_.front(); call != nullptr;) {
@@ -199,7 +200,7 @@ Session::Verdict Session::take_drain(const wire::Frame& frame) {
       continue;
     }
     one_ways_.remove(*call);
-    finish(*call, std::unexpected(draining));
+    finish(*call, std::unexpected(end_of_call(draining, Outcome::not_sent)));
     call = one_ways_.front();  // whoever heard of it may have changed the list
   }
   for (OutgoingSlot& slot : outgoing_) {
@@ -207,7 +208,7 @@ Session::Verdict Session::take_drain(const wire::Frame& frame) {
     OutgoingCall* const call = slot.call;
     drop_fragments(slot.id);
     free_slot(slot);
-    if (call != nullptr) finish(*call, std::unexpected(draining));
+    if (call != nullptr) finish(*call, std::unexpected(end_of_call(draining, Outcome::not_sent)));
   }
   events_.on_drain();
   return {};

@@ -68,7 +68,12 @@ void Session::begin_waiting_calls() {
   while (OutgoingCall* const call = waiting_.front()) {
     if (!may_begin(*call)) return;
     waiting_.remove(*call);
-    begin(*call);
+    try {
+      begin(*call);
+    } catch (const std::bad_alloc&) {
+      if (outgoing(call->id_) == nullptr) waiting_.push(*call);  // where `end` finds it
+      throw;
+    }
   }
 }
 
@@ -215,8 +220,8 @@ bool Session::give_up(OutgoingCall& call) {
       return true;
     case Stage::partly:
       // The server cannot run what it never gets whole. Its answer to the cancel frees the slot.
-      drop_fragments(call.id_);
       wire::encode_bare(Kind::cancel, call.id_, outbox_.bytes());
+      drop_fragments(call.id_);
       detach();
       return true;
     case Stage::whole: {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/no_memory.h"
 #include "os/clock.h"
 #include "path/access.h"
 #include "session/client_state.h"
@@ -67,23 +68,59 @@ Failure Client::State::final(Failure failure, const LinkCall& call) const {
   if (call.may_have_run && failure.outcome() == Outcome::not_sent) {
     failure.with_outcome(Outcome::unknown);
   }
-  return explained(std::move(failure), call.method);
+  try {
+    if (auto words = words_for(failure, call.method)) {
+      Failure explained(failure.outcome(), failure.cause(), std::move(*words),
+                        failure.system_error());
+      explained.with_code(failure.code());
+      return explained;
+    }
+  } catch (const std::bad_alloc&) {
+    // Without memory for more words it has those that it had.
+  }
+  return failure;
 }
 
-Failure Client::State::explained(Failure failure, std::string_view method) const {
-  std::string detail;
-  if (failure.cause() == Cause::deadline && failure.detail().empty()) {
-    detail = address_.text() + " did not answer " + std::string(method) + " in time";
-  } else if (failure.cause() == Cause::closed || failure.cause() == Cause::breach ||
-             failure.cause() == Cause::draining) {
-    detail = address_.text() + ": " + failure.detail();
-  } else if (failure.cause() == Cause::refused) {
-    detail = path::with_own_name(failure.detail());
-  } else {
-    return failure;
+std::optional<std::string> Client::State::words_for(const Failure& failure,
+                                                    std::string_view method) const {
+  switch (failure.cause()) {
+    case Cause::deadline:
+      if (!failure.detail().empty()) return std::nullopt;
+      return address_.text() + " did not answer " + std::string(method) + " in time";
+    case Cause::closed:
+    case Cause::breach:
+    case Cause::draining:
+      return address_.text() + ": " + failure.detail();
+    case Cause::refused:
+      return path::with_own_name(failure.detail());
+    default:
+      return std::nullopt;
   }
-  Failure explained(failure.outcome(), failure.cause(), std::move(detail), failure.system_error());
-  return explained.with_code(failure.code());
+}
+
+/// Sets the result of `call`. False: another attempt would be no better.
+bool Client::State::attempt(LinkCall& call, std::span<const Descriptor> descriptors, Lock& lock,
+                            Moment now) {
+  Link* link = link_.get();
+  if (link == nullptr || link->is_over()) {
+    auto usable = usable_link(lock, call.deadline);
+    if (!usable) return call.result = std::unexpected(std::move(usable.error())), false;
+    link = *usable;
+    now = os::now();
+  }
+  if (!descriptors.empty()) {
+    auto copies = or_no_memory([&] { return session::duplicates(descriptors); });
+    if (!copies) return call.result = std::unexpected(std::move(copies.error())), false;
+    call.descriptors = std::move(*copies);
+  }
+  ++link->users;
+  link->run(call, lock, now, call.deadline);
+  // It may have begun a submitted call that waited for a slot, which process() has to go on with.
+  if (poller_ && link->wants_to_write()) watch_links();
+  // One that only says it is draining, and goes on, would have us call for ever.
+  const bool goes_elsewhere = link->is_over();
+  release(*link);
+  return goes_elsewhere;
 }
 
 Result<Reply> Client::State::call(std::string_view method, std::span<const std::byte> payload,
@@ -101,38 +138,17 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
     lock.lock();
     now = os::now();
   }
-  const auto fail = [&](Failure&& failure) {
-    lock.unlock();
-    return std::unexpected(final(std::move(failure), call));
-  };
   while (true) {
-    Link* link = link_.get();
-    if (link == nullptr || link->is_over()) {
-      auto usable = usable_link(lock, call.deadline);
-      if (!usable) return fail(std::move(usable.error()));
-      link = *usable;
-      now = os::now();
-    }
-    if (!options.descriptors.empty()) {
-      auto copies = session::duplicates(options.descriptors);
-      if (!copies) return fail(std::move(copies.error()));
-      call.descriptors = std::move(*copies);
-    }
-    ++link->users;
-    link->run(call, lock, now, call.deadline);
-    // It may have begun a submitted call that waited for a slot, which process() has to go on with.
-    if (poller_ && link->wants_to_write()) watch_links();
-    // One that only says it is draining, and goes on, would have us call for ever.
-    const bool goes_elsewhere = link->is_over();
-    release(*link);
+    const bool again = attempt(call, options.descriptors, lock, now);
     if (*call.result) {
       protocol::Answer& answer = **call.result;
       return Reply(answer.payload.release(), std::move(answer.descriptors));
     }
     Failure failure = std::move(call.result->error());
     now = os::now();
-    if (!goes_elsewhere || !may_retry(failure, options.idempotent) || now >= call.deadline) {
-      return fail(std::move(failure));
+    if (!again || !may_retry(failure, options.idempotent) || now >= call.deadline) {
+      lock.unlock();
+      return std::unexpected(final(std::move(failure), call));
     }
     call.may_have_run = call.may_have_run || failure.outcome() == Outcome::unknown;
     call.result.reset();
@@ -190,11 +206,13 @@ Result<Client> Client::connect(const Address& address, const ClientOptions& opti
                                    "descriptors_max is over 253, the most that one "
                                    "message can carry (SCM_MAX_FD)"));
   }
-  auto state = std::make_unique<State>(address, options);
-  if (auto connected = state->connect(); !connected) {
-    return std::unexpected(std::move(connected.error()));
-  }
-  return Client(std::move(state));
+  return or_no_memory([&]() -> Result<Client> {
+    auto state = std::make_unique<State>(address, options);
+    if (auto connected = state->connect(); !connected) {
+      return std::unexpected(std::move(connected.error()));
+    }
+    return Client(std::move(state));
+  });
 }
 
 Result<Client> Client::connect(std::string_view address, const ClientOptions& options) {
@@ -205,19 +223,20 @@ Result<Client> Client::connect(std::string_view address, const ClientOptions& op
 
 Result<Reply> Client::call(std::string_view method, std::span<const std::byte> payload,
                            const CallOptions& options) {
-  return state_->call(method, payload, options, false);
+  return or_no_memory([&] { return state_->call(method, payload, options, false); });
 }
 
 Result<void> Client::send(std::string_view method, std::span<const std::byte> payload,
                           const CallOptions& options) {
-  auto sent = state_->call(method, payload, options, true);
+  auto sent = or_no_memory([&] { return state_->call(method, payload, options, true); });
   if (!sent) return std::unexpected(std::move(sent.error()));
   return {};
 }
 
 Result<std::uint64_t> Client::submit(std::string_view method, std::span<const std::byte> payload,
                                      Completion completion, const CallOptions& options) {
-  return state_->submit(method, payload, std::move(completion), options);
+  return or_no_memory(
+      [&] { return state_->submit(method, payload, std::move(completion), options); });
 }
 
 void Client::cancel(std::uint64_t call) { state_->cancel(call); }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/no_memory.h"
 #include "os/clock.h"
 #include "session/client_state.h"
 
@@ -21,7 +22,7 @@ void Client::State::advance_connection(Lock& lock, Moment now) {
   if (is_spent()) return connection_failed(spent(), now);
   connecting_ = true;
   lock.unlock();
-  auto connection = path::try_connect(address_, options_.server_uid);
+  auto connection = or_no_memory([&] { return path::try_connect(address_, options_.server_uid); });
   lock.lock();
   connecting_ = false;
   tell_who_waits();
@@ -30,9 +31,9 @@ void Client::State::advance_connection(Lock& lock, Moment now) {
     connect_again_ = now + connect_pause_longest;
     return;
   }
-  greeting_ =
-      std::make_unique<Link>(std::move((*connection)->socket), std::move((*connection)->peer),
-                             options_, *pool_, std::function<void()>());
+  auto link = make_link(std::move(**connection));
+  if (!link) return connection_failed(link.error(), now);
+  greeting_ = std::move(*link);
   greeting_deadline_ = now + options_.connect_deadline;
   watch(*greeting_);
   if (greeting_->process()) ring();
@@ -49,10 +50,13 @@ void Client::State::advance_greeting(Moment now) {
     return;
   }
   if (!greeting_->is_dead() && now < greeting_deadline_) return;
-  const Failure why = greeting_->death().value_or(Failure(Cause::deadline));
+  const auto failed = or_no_memory([&]() -> Result<void> {
+    const Failure why = greeting_->death().value_or(Failure(Cause::deadline));
+    return std::unexpected(no_greeting(why, address_, options_.connect_deadline));
+  });
   unwatch(*greeting_);
   greeting_.reset();
-  connection_failed(no_greeting(why, address_, options_.connect_deadline), now);
+  connection_failed(failed.error(), now);
 }
 
 /// Tries again later, or tells every call that waits for a connection.
@@ -67,8 +71,8 @@ void Client::State::connection_failed(const Failure& why, Moment now) {
   connect_pause_ = Nanoseconds(0);
   for (auto& [number, call] : submitted_) {
     if (call->link != nullptr || call->result) continue;
-    call->result = std::unexpected(why);
-    ended_.push_back(number);
+    call->result = std::unexpected(end_of_call(why, why.outcome()));
+    note_end(*call);
   }
 }
 

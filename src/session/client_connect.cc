@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/no_memory.h"
 #include "base/shell_word.h"
 #include "os/clock.h"
 #include "os/futex.h"
@@ -53,9 +54,20 @@ Result<void> Client::State::connect() {
 
 Result<void> Client::State::adopt(path::Connection connection, std::function<void()> pump) {
   Lock lock(mutex_);
-  return greet(std::make_unique<Link>(std::move(connection.socket), std::move(connection.peer),
-                                      options_, *pool_, std::move(pump)),
-               lock, os::now(), Moment::never());
+  auto link = make_link(std::move(connection), std::move(pump));
+  if (!link) return std::unexpected(std::move(link.error()));
+  return greet(std::move(*link), lock, os::now(), Moment::never());
+}
+
+Result<std::unique_ptr<Client::State::Link>> Client::State::make_link(path::Connection connection,
+                                                                      std::function<void()> pump) {
+  return or_no_memory([&]() -> Result<std::unique_ptr<Link>> {
+    // That of a thread that connects, greeting_ and link_: to retire them must not fail.
+    constexpr std::size_t links_in_use_max = 3;
+    retired_.reserve(retired_.size() + links_in_use_max);
+    return std::make_unique<Link>(std::move(connection.socket), std::move(connection.peer),
+                                  options_, *pool_, std::move(pump));
+  });
 }
 
 /// The link for a new call: the present one, or a new one as soon as there is a server.
@@ -64,11 +76,7 @@ Result<Client::State::Link*> Client::State::usable_link(Lock& lock, Moment deadl
     if (link_ && link_->is_over()) retire_link();
     if (link_) return link_.get();
     if (!connecting_) {
-      connecting_ = true;
-      auto connected = connect_and_wait(lock, deadline);
-      connecting_ = false;
-      tell_who_waits();
-      ring();  // for calls that were submitted meanwhile
+      auto connected = connect_for_all(lock, deadline);
       if (!connected) return std::unexpected(std::move(connected.error()));
       continue;
     }
@@ -80,6 +88,17 @@ Result<Client::State::Link*> Client::State::usable_link(Lock& lock, Moment deadl
       return std::unexpected(no_time_left());
     }
   }
+}
+
+/// Makes a link while the others wait for it.
+Result<void> Client::State::connect_for_all(Lock& lock, Moment deadline) {
+  connecting_ = true;
+  auto connected = or_no_memory([&] { return connect_and_wait(lock, deadline); });
+  if (!lock) lock.lock();
+  connecting_ = false;
+  tell_who_waits();
+  ring();  // for calls that were submitted meanwhile
+  return connected;
 }
 
 Failure Client::State::no_time_left() const {
@@ -121,9 +140,9 @@ Result<void> Client::State::connect_once(Lock& lock, Moment deadline) {
   auto connection = path::connect(address_, limit, options_.server_uid);
   lock.lock();
   if (!connection) return std::unexpected(std::move(connection.error()));
-  return greet(std::make_unique<Link>(std::move(connection->socket), std::move(connection->peer),
-                                      options_, *pool_, std::function<void()>()),
-               lock, start, limit);
+  auto link = make_link(std::move(*connection));
+  if (!link) return std::unexpected(std::move(link.error()));
+  return greet(std::move(*link), lock, start, limit);
 }
 
 /// Waits for HELLO on a link to which connecting began at `start`.
@@ -164,14 +183,6 @@ void Client::State::watch(Link& link) {
 
 void Client::State::unwatch(Link& link) {
   if (poller_ && std::exchange(link.watched, 0) != 0) poller_->remove(link.fd());
-}
-
-std::vector<Client::State::Link*> Client::State::links() {
-  std::vector<Link*> all;
-  if (link_) all.push_back(link_.get());
-  if (greeting_) all.push_back(greeting_.get());
-  for (const auto& link : retired_) all.push_back(link.get());
-  return all;
 }
 
 /// After a link on which nothing was answered the next one is made after a pause, or a server that

@@ -63,10 +63,15 @@ struct Client::State {
     std::vector<std::byte> bytes;
     std::vector<Descriptor> kept;          ///< Duplicated for each attempt.
     Link* link = nullptr;                  ///< Null: not begun.
+    bool ended_is_known = false;           ///< Its number is in ended_.
     bool told = false;                     ///< The server knows that nobody waits,
     Cause given_up_for = Cause::deadline;  ///< and this is why.
     Completion completion;
   };
+
+  using Submissions = std::map<std::uint64_t, std::unique_ptr<Submitted>>;
+  /// Calls whose completions are to be run, in that order. They come here without an allocation.
+  using Finished = Submissions;
 
   /// A process() that runs completions, any of which may destroy the client.
   struct Completing {
@@ -80,14 +85,20 @@ struct Client::State {
   // client.cc
   [[nodiscard]] Moment deadline_of(const CallOptions& options) const;
   [[nodiscard]] Result<void> check(std::string_view method) const;
+  [[nodiscard]] bool attempt(session::LinkCall& call, std::span<const Descriptor> descriptors,
+                             Lock& lock, Moment now);
   [[nodiscard]] static bool may_retry(const Failure& failure, bool idempotent);
-  /// What the caller is told of the failure that `call` ends with. It may look a user up, so it is
-  /// not to be called with the lock.
+  /// What the caller is told of the failure that `call` ends with. Not to be called with the lock.
   Failure final(Failure failure, const session::LinkCall& call) const;
-  Failure explained(Failure failure, std::string_view method) const;
+  /// The words for it, if its own will not do. May look users up: not to be called with the lock.
+  [[nodiscard]] std::optional<std::string> words_for(const Failure& failure,
+                                                     std::string_view method) const;
 
   // client_connect.cc
   [[nodiscard]] Result<Link*> usable_link(Lock& lock, Moment deadline);
+  [[nodiscard]] Result<std::unique_ptr<Link>> make_link(path::Connection connection,
+                                                        std::function<void()> pump = {});
+  [[nodiscard]] Result<void> connect_for_all(Lock& lock, Moment deadline);
   [[nodiscard]] Result<void> connect_and_wait(Lock& lock, Moment deadline);
   [[nodiscard]] Result<void> connect_once(Lock& lock, Moment deadline);
   [[nodiscard]] Result<void> greet(std::unique_ptr<Link> link, Lock& lock, Moment start,
@@ -107,7 +118,12 @@ struct Client::State {
   /// A sentence about a server that was reached and did not greet.
   [[nodiscard]] static Failure no_greeting(const Failure& why, const Address& address,
                                            Nanoseconds waited);
-  [[nodiscard]] std::vector<Link*> links();
+  template <class Visit>
+  void visit_links(Visit visit) {
+    if (link_) visit(*link_);
+    if (greeting_) visit(*greeting_);
+    for (const auto& link : retired_) visit(*link);
+  }
 
   // client_advance.cc
   void advance_connection(Lock& lock, Moment now);
@@ -117,7 +133,8 @@ struct Client::State {
   // client_submit.cc
   [[nodiscard]] Result<void> begin(Submitted& call, Link& link);
   static void on_submitted_end(session::LinkCall& ended);
-  std::exception_ptr run_completions(std::vector<std::unique_ptr<Submitted>>& finished, Lock& lock);
+  void note_end(Submitted& call);
+  std::exception_ptr run_completions(Finished& finished, Lock& lock);
   static void complete(Submitted& call);
   void watch_links();
   void ring();
@@ -125,7 +142,7 @@ struct Client::State {
   void take_back_unsent();
   void expire_submitted(Moment now);
   void give_up(Submitted& call, Cause cause, Moment now);
-  [[nodiscard]] std::vector<std::unique_ptr<Submitted>> conclude_ended();
+  [[nodiscard]] Finished conclude_ended();
 
   const Address address_;
   const ClientOptions options_;
@@ -150,8 +167,9 @@ struct Client::State {
   bool rung_ = false;                 ///< The bell; process() has not come since.
   bool processing_ = false;           ///< process() has the lock, and will see what has ended.
   Completing* completing_ = nullptr;  ///< The first of those that the destructor has to tell.
-  std::map<std::uint64_t, std::unique_ptr<Submitted>> submitted_;
-  std::vector<std::uint64_t> ended_;  ///< Their numbers, until process() has seen them.
+  Submissions submitted_;
+  /// The numbers of those that have ended, until process() has seen them. Has room for all.
+  std::vector<std::uint64_t> ended_;
   std::uint64_t next_number_ = 1;
   std::unique_ptr<Link> greeting_;  ///< Connected without waiting; its HELLO is awaited.
   Moment greeting_deadline_;

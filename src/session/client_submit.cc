@@ -1,9 +1,12 @@
 #include <algorithm>
+#include <bit>
 #include <utility>
 
+#include "base/no_memory.h"
 #include "os/clock.h"
 #include "os/poller.h"
 #include "session/client_state.h"
+#include "session/duplicates.h"
 
 namespace tincan {
 
@@ -29,21 +32,26 @@ Result<std::uint64_t> Client::State::submit(std::string_view method,
   call->idempotent = options.idempotent;
   call->deadline = call->waits_until = deadline_of(options);
   call->completion = std::move(completion);
-  for (const Descriptor& descriptor : options.descriptors) {
-    auto copy = descriptor.duplicate();
-    if (!copy) return std::unexpected(std::move(copy.error()));
-    call->kept.push_back(std::move(*copy));
+  if (!options.descriptors.empty()) {
+    auto copies = session::duplicates(options.descriptors);
+    if (!copies) return std::unexpected(std::move(copies.error()));
+    call->kept = std::move(*copies);
   }
   const Lock lock(mutex_);
   const bool completing = completing_client == this;
   Submitted& submitted = *call;
-  submitted.number = next_number_++;
+  const std::uint64_t number = submitted.number = next_number_;
+  ended_.reserve(std::bit_ceil(ended_.size() + submitted_.size() + 1));
+  const auto place = submitted_.emplace(number, std::move(call)).first;
+  ++next_number_;
   if (link_ && !link_->is_over()) {
-    if (auto begun = begin(submitted, *link_); !begun) return std::unexpected(begun.error());
+    if (auto begun = begin(submitted, *link_); !begun) {
+      call = std::move(place->second);  // to be destroyed without the lock
+      submitted_.erase(place);
+      return std::unexpected(std::move(begun.error()));
+    }
     if (!completing) watch_links();
   }
-  const std::uint64_t number = submitted.number;
-  submitted_.emplace(number, std::move(call));
   // fd() becomes readable, so that a loop which polls already looks at the new deadline too.
   if (!completing) ring();
   return number;
@@ -52,15 +60,16 @@ Result<std::uint64_t> Client::State::submit(std::string_view method,
 /// Puts `call` on `link`. Errors are those that no retry mends.
 Result<void> Client::State::begin(Submitted& call, Link& link) {
   call.descriptors.clear();  // of an attempt that was not sent
-  for (const Descriptor& descriptor : call.kept) {
-    auto copy = descriptor.duplicate();
-    if (!copy) return std::unexpected(std::move(copy.error()));
-    call.descriptors.push_back(std::move(*copy));
+  if (!call.kept.empty()) {
+    auto copies = or_no_memory([&] { return session::duplicates(call.kept); });
+    if (!copies) return std::unexpected(std::move(copies.error()));
+    call.descriptors = std::move(*copies);
   }
   // Calls that completions make go out together when all have run: process() sees to it.
   const bool write_now = completing_client != this;
   if (auto begun = link.start(call, write_now); !begun) {
     call.descriptors.clear();
+    if (call.result) return {};                      // it ended with the link, for want of memory
     if (may_retry(begun.error(), false)) return {};  // process() finds another link
     return begun;
   }
@@ -74,8 +83,12 @@ Result<void> Client::State::begin(Submitted& call, Link& link) {
 
 void Client::State::on_submitted_end(LinkCall& ended) {
   auto& call = static_cast<Submitted&>(ended);
-  call.state->ended_.push_back(call.number);
+  call.state->note_end(call);
   if (!call.state->processing_) call.state->ring();
+}
+
+void Client::State::note_end(Submitted& call) {
+  if (!std::exchange(call.ended_is_known, true)) ended_.push_back(call.number);
 }
 
 /// Makes fd() readable, until the next process().
@@ -94,7 +107,7 @@ int Client::State::fd() {
     poller_ = std::move(*poller);
     bell_ = std::move(*bell);
     ring();
-    for (Link* const link : links()) watch(*link);
+    visit_links([&](Link& link) { watch(link); });
   }
   return poller_->fd();
 }
@@ -102,13 +115,13 @@ int Client::State::fd() {
 /// Room to write is asked for only while there is something to write: fd() is level-triggered.
 void Client::State::watch_links() {
   if (!poller_) return;
-  for (Link* const link : links()) {
-    if (link->is_dead()) continue;
+  visit_links([&](Link& link) {
+    if (link.is_dead()) return;
     const std::uint32_t events =
-        link->wants_to_write() && !link->rests() ? EPOLLIN | EPOLLOUT : EPOLLIN;
-    if (events == link->watched) continue;
-    if (poller_->change(link->fd(), events, link)) link->watched = events;
-  }
+        link.wants_to_write() && !link.rests() ? EPOLLIN | EPOLLOUT : EPOLLIN;
+    if (events == link.watched) return;
+    if (poller_->change(link.fd(), events, &link)) link.watched = events;
+  });
 }
 
 std::optional<std::chrono::steady_clock::time_point> Client::State::deadline() {
@@ -132,9 +145,9 @@ void Client::State::process() {
   Lock lock(mutex_);
   if (std::exchange(rung_, false)) bell_->quiet();
   processing_ = true;
-  for (Link* const link : links()) {
-    if (link->process()) ring();
-  }
+  visit_links([&](Link& link) {
+    if (link.process()) ring();
+  });
   take_back_unsent();
   const Moment now = os::now();
   advance_connection(lock, now);
@@ -146,7 +159,7 @@ void Client::State::process() {
   if (finished.empty()) return;
   const std::exception_ptr thrown = run_completions(finished, lock);
   if (lock.owns_lock()) {  // the client is still there
-    for (Link* const link : links()) link->write();
+    visit_links([](Link& link) { link.write(); });
     watch_links();
   }
   if (thrown) std::rethrow_exception(thrown);
@@ -168,17 +181,16 @@ Client::State::Completing::~Completing() {
 
 /// Lets the lock go meanwhile, and for good when a completion destroys the client. Returns the
 /// first exception that one threw; the others run all the same.
-std::exception_ptr Client::State::run_completions(std::vector<std::unique_ptr<Submitted>>& finished,
-                                                  Lock& lock) {
+std::exception_ptr Client::State::run_completions(Finished& finished, Lock& lock) {
   Completing completing(*this);
   lock.unlock();
-  for (auto& call : finished) {
+  for (auto& [place, call] : finished) {
     if (!*call->result) {
       call->result = std::unexpected(final(std::move(call->result->error()), *call));
     }
   }
   std::exception_ptr thrown;
-  for (auto& call : finished) {
+  for (auto& [place, call] : finished) {
     try {
       complete(*call);
     } catch (...) {
@@ -201,11 +213,11 @@ void Client::State::complete(Submitted& call) {
 
 /// Off a link that can write nothing more, so that another one takes them.
 void Client::State::take_back_unsent() {
-  if (std::ranges::none_of(links(), &Link::cannot_write)) return;
+  bool cannot_write = false;
+  visit_links([&](const Link& link) { cannot_write = cannot_write || link.cannot_write(); });
+  if (!cannot_write) return;
   for (auto& [number, call] : submitted_) {
-    if (call->link != nullptr && !call->told && call->link->take_back(*call)) {
-      ended_.push_back(number);
-    }
+    if (call->link != nullptr && !call->told && call->link->take_back(*call)) note_end(*call);
   }
 }
 
@@ -215,8 +227,8 @@ void Client::State::begin_submitted() {
     if (call->link != nullptr || call->result) continue;
     if (link_->is_over()) return;
     if (auto begun = begin(*call, *link_); !begun) {
-      call->result = std::unexpected(begun.error());
-      ended_.push_back(number);
+      call->result = std::unexpected(std::move(begun.error()));
+      note_end(*call);
     }
   }
 }
@@ -231,7 +243,7 @@ void Client::State::expire_submitted(Moment now) {
 void Client::State::give_up(Submitted& call, Cause cause, Moment now) {
   const auto end = [&](Outcome outcome) {
     call.result = std::unexpected(Failure(outcome, call.told ? call.given_up_for : cause));
-    ended_.push_back(call.number);
+    note_end(call);
   };
   if (call.link == nullptr) return end(Outcome::not_sent);
   if (!call.told) {
@@ -256,9 +268,9 @@ void Client::State::cancel(std::uint64_t number) {
 
 /// Takes the calls that have ended off their links: those that may be sent again stay, the others
 /// are returned.
-std::vector<std::unique_ptr<Client::State::Submitted>> Client::State::conclude_ended() {
-  std::vector<std::unique_ptr<Submitted>> finished;
-  for (const std::uint64_t number : std::exchange(ended_, {})) {
+Client::State::Finished Client::State::conclude_ended() {
+  Finished finished;
+  for (const std::uint64_t number : ended_) {
     const auto found = submitted_.find(number);
     if (found == submitted_.end()) continue;
     Submitted& call = *found->second;
@@ -271,12 +283,15 @@ std::vector<std::unique_ptr<Client::State::Submitted>> Client::State::conclude_e
     if (again) {
       call.may_have_run = call.may_have_run || call.result->error().outcome() == Outcome::unknown;
       call.result.reset();
+      call.ended_is_known = false;
       ring();  // another process() connects
       continue;
     }
-    finished.push_back(std::move(found->second));
-    submitted_.erase(found);
+    auto node = submitted_.extract(found);
+    node.key() = finished.size();
+    finished.insert(finished.end(), std::move(node));
   }
+  ended_.clear();
   return finished;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/no_memory.h"
 #include "os/clock.h"
 #include "os/futex.h"
 #include "os/socket.h"
@@ -62,6 +63,15 @@ Link::Link(Descriptor socket, Peer peer, const ClientOptions& options, PayloadPo
       pump_(std::move(pump)),
       in_(aligned_bytes(input_bytes)) {}
 
+template <class Step>
+void Link::guard(Step step) noexcept {
+  try {
+    step();
+  } catch (const std::bad_alloc&) {
+    die(no_memory());
+  }
+}
+
 Link::~Link() { path::forget_socket(peer_); }
 
 Moment Link::now() { return os::now(); }
@@ -86,15 +96,22 @@ Result<void> Link::greet(Lock& lock, Moment deadline) {
 
 Result<void> Link::start(LinkCall& call, bool write_now) {
   if (dead_) return std::unexpected(Failure(*death_).with_outcome(Outcome::not_sent));
-  auto started = session_.start(call);
+  Result<void> started;
+  guard([&] { started = session_.start(call); });
+  if (dead_) return std::unexpected(no_memory());
   if (started && write_now) write();
   return started;
 }
 
 bool Link::give_up(LinkCall& call) {
-  const bool over = session_.give_up(call);
+  bool over = false;
+  guard([&] { over = session_.give_up(call); });
   write();
   return over;
+}
+
+void Link::abandon(LinkCall& call) {
+  guard([&] { session_.abandon(call); });
 }
 
 void Link::run(LinkCall& call, Lock& lock, Moment now, Moment deadline) {
@@ -124,11 +141,13 @@ void Link::finish_after_deadline(LinkCall& call, Lock& lock, Moment now) {
     now = os::now();
   }
   if (call.result) return;
-  session_.abandon(call);
+  abandon(call);
   call.result =
       std::unexpected(Failure(not_sent ? Outcome::not_sent : Outcome::unknown, Cause::deadline));
   // With a frame half written; but calls of others may still be answered.
-  if (wants_to_write() && users == 1) die(Failure(Cause::closed, "the server reads nothing"));
+  if (wants_to_write() && users == 1) {
+    guard([&] { die(Failure(Cause::closed, "the server reads nothing")); });
+  }
 }
 
 void Link::join(LinkCall& call) {
@@ -192,9 +211,13 @@ void Link::read_for_all(Lock& lock, Moment now, Moment until) {
   const bool for_room = wants_to_write() && !rests();
   if (rests()) until = std::min(until, write_again_);
   lock.unlock();
-  auto read = read_waiting(now, until, for_room);
+  os::Sys<Channel::Read> read = os::failed(ENOMEM);
+  try {
+    read = read_waiting(now, until, for_room);
+  } catch (const std::bad_alloc&) {  // for descriptors that came along
+  }
   lock.lock();
-  take(std::move(read));
+  guard([&] { take(std::move(read)); });
   write();  // also the calls that waited for a slot which is free now
 }
 
@@ -226,6 +249,10 @@ void Link::wait_for_room(LinkCall& call, Lock& lock, Moment until) {
 }
 
 void Link::write() {
+  guard([&] { write_some(); });
+}
+
+void Link::write_some() {
   while (session_.has_output() && !dead_ && !cannot_write_ && !rests()) {
     const auto chunk = session_.output();
     if (chunk.bytes.empty()) return;
@@ -252,10 +279,12 @@ void Link::stop_writing() {
 }
 
 bool Link::take_back(LinkCall& call) {
-  if (dead_ || !cannot_write_ || call.result || !session_.give_up(call)) return false;
-  call.result =
-      std::unexpected(Failure(Outcome::not_sent, Cause::closed, "the server reads nothing more"));
-  return true;
+  if (dead_ || !cannot_write_ || call.result) return false;
+  guard([&] {
+    Failure why(Outcome::not_sent, Cause::closed, "the server reads nothing more");
+    if (session_.give_up(call)) call.result = std::unexpected(std::move(why));
+  });
+  return call.result.has_value();
 }
 
 void Link::set_timeout(Moment now, Moment until) {
@@ -306,6 +335,7 @@ void Link::take(os::Sys<Channel::Read> read) {
   if (!read) {
     const int error = read.error().code;
     if (error == EAGAIN) return;
+    if (os::is_shortage(error)) return die(Failure(Cause::exhausted, {}, error));
     return die(Failure(Cause::closed, "the connection broke", error == ECONNRESET ? 0 : error));
   }
   if (read->bytes == 0) return die(Failure(Cause::closed, "the server has gone"));
@@ -334,9 +364,11 @@ bool Link::process() {
   write();
   bool more = true;
   for (int reads = 0; more && !reading_ && !dead_ && reads < reads_max; ++reads) {
-    auto read = read_now();
-    more = read || read.error().code != EAGAIN;
-    take(std::move(read));
+    guard([&] {
+      auto read = read_now();
+      more = read || read.error().code != EAGAIN;
+      take(std::move(read));
+    });
   }
   if (!dead_) write();
   return more && !reading_ && !dead_;

@@ -67,7 +67,7 @@ class Link final : private protocol::Events {
   void write();
   /// As Session::give_up.
   [[nodiscard]] bool give_up(LinkCall& call);
-  void abandon(LinkCall& call) { session_.abandon(call); }
+  void abandon(LinkCall& call);
   /// Ends `call` as not sent if this link can write nothing more and had not written it whole.
   bool take_back(LinkCall& call);
   /// Reads and writes what can be, without waiting. True: there may be more to read.
@@ -119,8 +119,13 @@ class Link final : private protocol::Events {
   void take(os::Sys<transport::Channel::Read> read);
   void decode();
   void finish_after_deadline(LinkCall& call, Lock& lock, Moment now);
+  void write_some();
   void stop_writing();
   void die(Failure why);
+  /// Runs `step`, which changes the session. If memory runs out half way through, what the session
+  /// was in the middle of is lost, and so is the link.
+  template <class Step>
+  void guard(Step step) noexcept;
   void join(LinkCall& call);
   void leave(LinkCall& call);
 

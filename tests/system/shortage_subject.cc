@@ -2,50 +2,14 @@
 // second, and so on. Whichever it is, it costs that conversation at the most: another client is
 // served, and memory is not mixed up. Started by shortage_test.cc.
 
-#include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <new>
 #include <thread>
 
 #include "support/temporary_directory.h"
+#include "system/failing_allocations.h"
 #include "system/raw_peer.h"
 #include "tincan/tincan.h"
-
-namespace {
-
-thread_local bool of_server = false;
-std::atomic<long> left = 0;  ///< 0: none fails.
-std::atomic<bool> failed = false;
-
-bool fails() {
-  if (!of_server || left == 0 || --left != 0) return false;
-  failed = true;
-  return true;
-}
-
-}  // namespace
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-
-void* operator new(std::size_t size) {
-  void* const memory = fails() ? nullptr : std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-
-#else
-
-extern "C" {
-void* __libc_malloc(std::size_t);
-void* __libc_realloc(void*, std::size_t);
-void* malloc(std::size_t size) { return fails() ? nullptr : __libc_malloc(size); }
-void* realloc(void* old, std::size_t size) { return fails() ? nullptr : __libc_realloc(old, size); }
-}
-
-#endif
 
 namespace {
 
@@ -108,23 +72,22 @@ int run() {
     request.reply();
   });
   std::thread loop([&] {
-    of_server = true;
+    test::allocations_may_fail = true;
     or_exit(server.run());
   });
   Client witness = or_exit(Client::connect(path));
   long tried = 0;
   do {
-    failed = false;
-    left = ++tried;
+    test::fail_allocation(++tried);
     const bool conversed = converse(path);
-    left = 0;
+    test::fail_no_allocation();
     const auto reply = witness.call("tincan.ping", "", {.deadline = test::patience});
     if (!conversed || !reply) {
       std::printf("allocation %ld: %s\n", tried, reply ? "a call hangs" : "the witness suffers");
       std::fflush(stdout);
       std::_Exit(1);
     }
-  } while (failed);
+  } while (test::allocation_failed);
   if (witness.reconnects() != 0) std::printf("the witness lost its connection\n");
   server.stop();
   loop.join();

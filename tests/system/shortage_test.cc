@@ -24,6 +24,12 @@ TEST(Memory, ThatCannotBeHadCostsOneConnectionWhicheverAllocationFails) {  // P1
   EXPECT_EQ(subject.output(), "served\n");
 }
 
+TEST(Memory, ThatAClientCannotHaveEndsCallsAndLeavesItWhole) {  // P15, P16, attack 47
+  auto subject = Process::run({binary("tests/client_shortage_subject")});
+  ASSERT_EQ(subject.wait(100s), 0) << subject.output();
+  EXPECT_EQ(subject.output(), "went on\n");
+}
+
 TEST(Memory, ThatRunsOutUnderLargeCallsLeavesTheServerRunning) {  // P15, attack 47
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "a sanitizer needs all addresses";
