@@ -37,6 +37,13 @@ struct Retried {
     number = or_exit(begun);
     EXPECT_EQ(next_call(*peer).method, "once more");
   }
+  /// The server dies, and a successor has read the call.
+  std::pair<RawPeer, RawCall> succeed() {
+    peer->close();
+    RawPeer successor = server.greet();
+    RawCall again = next_call(successor);
+    return {std::move(successor), std::move(again)};
+  }
   Failure end_of_call() {
     const auto reply = called.get();
     return reply ? Failure(Cause::answered) : reply.error();
@@ -81,9 +88,7 @@ TEST(OutcomeOfACallMadeAgain, IsUnknownWhenItsTimeRunsOutMeanwhile) {  // P1
 TEST(OutcomeOfACallMadeAgain, IsUnknownWhenTheSuccessorRefusesIt) {  // P1
   Retried blocking;
   blocking.call(1h);
-  blocking.peer->close();
-  RawPeer successor = blocking.server.greet();
-  const RawCall again = next_call(successor);
+  auto [successor, again] = blocking.succeed();
   RawPeer::Bytes refusal;
   wire::encode_error(again.id, {.reason = wire::Reason::no_method, .text = "none"}, refusal);
   successor.send(refusal);
@@ -107,9 +112,8 @@ TEST(OutcomeOfACallMadeAgain, IsUnknownWhenItIsCancelledMeanwhile) {  // P1
 TEST(OutcomeOfACallMadeAgain, IsTheSuccessorsAnswer) {  // P1
   Retried blocking;
   blocking.call(1h);
-  blocking.peer->close();
-  RawPeer successor = blocking.server.greet();
-  answer(successor, next_call(successor).id, "answer");
+  auto [successor, again] = blocking.succeed();
+  answer(successor, again.id, "answer");
   EXPECT_EQ(or_exit(blocking.called.get()).text(), "answer");
 }
 
