@@ -4,6 +4,7 @@
 #include <string>
 
 #include "simulation/peer.h"
+#include "support/rounds.h"
 
 namespace tincan::simulation {
 namespace {
@@ -128,7 +129,8 @@ TEST(Simulation, KeepsTheContractInEveryUniverse) {
   if (const char* const seed = std::getenv("TINCAN_SEED"))
     return expect_a_good_end(std::stoull(seed));
   const char* const wanted = std::getenv("TINCAN_SEEDS");
-  const std::uint64_t count = wanted != nullptr ? std::stoull(wanted) : 500;
+  const std::uint64_t count =
+      wanted != nullptr ? std::stoull(wanted) : static_cast<std::uint64_t>(test::rounds(500, 3000));
   for (std::uint64_t seed = 0; seed < count && !::testing::Test::HasFailure(); ++seed) {
     expect_a_good_end(seed);
   }

@@ -1,11 +1,12 @@
 // Each call ends in exactly one outcome, and the outcome is true (promise 1).
 
 #include <signal.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 
+#include "support/rounds.h"
 #include "support/temporary_directory.h"
 #include "system/polling.h"
 #include "system/server_process.h"
@@ -99,7 +100,7 @@ TEST(Outcome, OfACallThatExpiredBeforeItWasRunIsNotSent) {  // P1
 /// runs a call, so that what it has run is known after its death.
 struct Ledger {
   static constexpr std::size_t clients = 6;
-  static constexpr std::size_t calls_max = 100'000;
+  static constexpr std::size_t calls_max = 1'000'000;
   static constexpr std::size_t in_flight = 8;
 
   enum End : std::uint8_t { none, reply, declared, not_sent, unknown };
@@ -178,7 +179,7 @@ int make_calls(Ledger& ledger, std::uint32_t self, const std::string& path) {
 TEST(Outcome, IsTrueAndOnlyOneForEachCallWhileTheServerIsKilledAgainAndAgain) {  // P1, P7
   const TemporaryDirectory directory;
   const Shared<Ledger> ledger;
-  constexpr int kills = 60;
+  const int kills = rounds(60, 600);
   auto server = start_server(directory / "s", writing_into(*ledger));
   std::vector<Process> clients;
   for (std::uint32_t i = 0; i < Ledger::clients; ++i) {
@@ -220,7 +221,8 @@ TEST(Outcome, IsTrueAndOnlyOneForEachCallWhileTheServerIsKilledAgainAndAgain) { 
   EXPECT_EQ(ends[Ledger::declared], 0u);
   EXPECT_GT(ends[Ledger::reply], ends[Ledger::unknown]);
   EXPECT_GT(ends[Ledger::unknown], 0u) << "no kill met a call: this test shows nothing";
-  EXPECT_LE(ends[Ledger::unknown], kills * Ledger::clients * Ledger::in_flight);
+  EXPECT_LE(ends[Ledger::unknown],
+            static_cast<std::size_t>(kills) * Ledger::clients * Ledger::in_flight);
 }
 
 TEST(Outcome, OfTheOthersCallsIsNotTouchedByTheDeathOfAClient) {  // P1, P5

@@ -10,6 +10,7 @@
 #include "path/claim.h"
 #include "path/connect.h"
 #include "support/process.h"
+#include "support/rounds.h"
 #include "support/seam.h"
 #include "support/temporary_directory.h"
 #include "system/path/naive_claim.h"
@@ -22,7 +23,6 @@ namespace {
 using test::Process;
 
 constexpr int starters = 4;
-constexpr int rounds = 60;
 
 /// Claims a path and keeps it; false when it could not be had.
 using Starter = std::function<bool(const std::string& path)>;
@@ -87,7 +87,7 @@ class Round {
 TEST(ClaimRace, HasExactlyOneWinnerWhoIsReached) {
   const test::TemporaryDirectory directory;
   const std::string path = directory / "x.sock";
-  for (int i = 0; i < rounds; ++i) {
+  for (int i = 0; i < test::rounds(60, 600); ++i) {
     Round round(path, start_tincan, static_cast<unsigned>(i));
     const auto owners = round.owners();
     ASSERT_EQ(owners.size(), 1u) << "round " << i << "\n" << round.said();
@@ -101,7 +101,7 @@ TEST(ClaimRace, IsLostByANaiveClaim) {
   const test::TemporaryDirectory directory;
   const std::string path = directory / "x.sock";
   int rounds_with_two_owners = 0;
-  for (int i = 0; i < rounds; ++i) {
+  for (int i = 0; i < test::rounds(60, 600); ++i) {
     Round round(path, start_naively, static_cast<unsigned>(i));
     rounds_with_two_owners += round.owners().size() > 1 ? 1 : 0;
   }
@@ -120,7 +120,7 @@ TEST(ClaimRace, HasNoTwoWinnersThoughTheLockIsRemovedAllTheTime) {
     }
     return 0;
   });
-  for (int i = 0; i < rounds / 2; ++i) {
+  for (int i = 0; i < test::rounds(30, 300); ++i) {
     Round round(path, start_tincan, static_cast<unsigned>(1000 + i));
     EXPECT_LE(round.owners().size(), 1u) << "round " << i << "\n" << round.said();
   }
