@@ -18,18 +18,17 @@ Failure Client::State::no_greeting(const Failure& why, const Address& address, N
       const auto milliseconds = std::chrono::round<std::chrono::milliseconds>(waited).count();
       const std::string time = milliseconds % 1000 == 0 ? std::to_string(milliseconds / 1000) + " s"
                                                         : std::to_string(milliseconds) + " ms";
-      return Failure(
-          Outcome::not_sent, Cause::deadline,
-          name + " accepted us but sent no HELLO in " + time + "; not a tincan server? " + raw);
+      return {Outcome::not_sent, Cause::deadline,
+              name + " accepted us but sent no HELLO in " + time + "; not a tincan server? " + raw};
     }
     case Cause::not_tincan:
-      return Failure(Outcome::not_sent, Cause::not_tincan,
-                     name + " is no tincan server: " + why.detail() + ". " + raw);
+      return {Outcome::not_sent, Cause::not_tincan,
+              name + " is no tincan server: " + why.detail() + ". " + raw};
     case Cause::refused:
       return Failure(Cause::refused, why.detail());  // `final` adds who we are
     case Cause::closed:
-      return Failure(Outcome::not_sent, Cause::closed,
-                     name + " closed the connection before its HELLO; not a tincan server? " + raw);
+      return {Outcome::not_sent, Cause::closed,
+              name + " closed the connection before its HELLO; not a tincan server? " + raw};
     default:
       return Failure(why).with_outcome(Outcome::not_sent);
   }
@@ -40,8 +39,8 @@ bool Client::State::may_come_back(const Failure& failure) const {
 }
 
 Failure Client::State::spent() {
-  return Failure(Outcome::not_sent, Cause::closed,
-                 "it named one connection, which has ended; there is no other");
+  return {Outcome::not_sent, Cause::closed,
+          "it named one connection, which has ended; there is no other"};
 }
 
 Result<void> Client::State::connect() {
@@ -102,8 +101,8 @@ Result<void> Client::State::connect_for_all(Lock& lock, Moment deadline) {
 }
 
 Failure Client::State::no_time_left() const {
-  return Failure(Outcome::not_sent, Cause::deadline,
-                 address_.text() + ": the time ran out while connecting again");
+  return {Outcome::not_sent, Cause::deadline,
+          address_.text() + ": the time ran out while connecting again"};
 }
 
 void Client::State::wait_until(Lock& lock, Moment moment) {
