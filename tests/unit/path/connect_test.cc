@@ -65,6 +65,11 @@ TEST_F(Connect, SaysWhatIsThereInstead) {
   expect_failure(Cause::path, "Not a directory; check the path");
 }
 
+TEST_F(Connect, SaysThatLinksLeadNowhere) {
+  ASSERT_EQ(::symlink(path_.c_str(), path_.c_str()), 0);
+  expect_failure(Cause::path, path_ + ": Too many levels of symbolic links; check the path");
+}
+
 TEST_F(Connect, SaysWhatTheFilePermits) {
   if (::geteuid() != 0) GTEST_SKIP() << "becoming other users needs root";
   const Descriptor server = listener();
