@@ -67,7 +67,10 @@ class BasicEnd {
   /// something has come; it is awake then.
   [[nodiscard]] bool fall_asleep(std::uint32_t what);
   /// It rings no doorbell of ours any more.
-  void wake_up() { ours_.sleep.store(sleep_ & ~what_mask, std::memory_order_relaxed); }
+  void wake_up() {
+    sleep_ &= ~what_mask;
+    ours_.sleep.store(sleep_, std::memory_order_relaxed);
+  }
 
   // The end of it.
 
@@ -105,6 +108,7 @@ class BasicEnd {
   [[nodiscard]] std::uint64_t available();
   [[nodiscard]] bool is_to_be_rung(std::uint32_t for_what);
   [[nodiscard]] std::uint32_t peer_sleep();
+  void look_for_bytes(std::memory_order order);
   void learn_consumed(std::uint64_t peer_consumed);
   void learn_produced(std::uint64_t peer_produced);
 
@@ -191,11 +195,16 @@ void BasicEnd<Atomics>::learn_produced(std::uint64_t peer_produced) {
   }
 }
 
+/// Not once we have revoked: how far we read was settled then, and the other side sends again what
+/// is behind it.
+template <class Atomics>
+void BasicEnd<Atomics>::look_for_bytes(std::memory_order order) {
+  if ((sleep_ & ring_revoked) == 0) learn_produced(theirs_.produced.load(order));
+}
+
 template <class Atomics>
 std::uint64_t BasicEnd<Atomics>::available() {
-  if (peer_produced_ == consumed_ && (sleep_ & ring_revoked) == 0) {
-    learn_produced(theirs_.produced.load(std::memory_order_acquire));
-  }
+  if (peer_produced_ == consumed_) look_for_bytes(std::memory_order_acquire);
   return breached_ ? 0 : peer_produced_ - consumed_;
 }
 
@@ -226,7 +235,7 @@ bool BasicEnd<Atomics>::fall_asleep(std::uint32_t what) {
   (void)peer_sleep();
   bool nothing_has_come = knew_of_revoke || !peer_revoked_;
   if ((what & sleeps_for_bytes) != 0) {
-    learn_produced(theirs_.produced.load(std::memory_order_seq_cst));
+    look_for_bytes(std::memory_order_seq_cst);
     nothing_has_come = nothing_has_come && peer_produced_ == consumed_;
   }
   if ((what & sleeps_for_room) != 0) {

@@ -159,6 +159,21 @@ TEST(RingEnd, StillGivesWhatWasPublishedBeforeItRevoked) {
   EXPECT_EQ(rings.right.consumed(), rings.right.last_readable());
 }
 
+TEST(RingEnd, TakesNothingThatWasPublishedAfterItRevoked) {
+  RingPair rings;
+  put(rings.left, "before");
+  (void)rings.left.publish();
+  (void)rings.right.revoke();
+  put(rings.left, "after");
+  (void)rings.left.publish();
+  EXPECT_EQ(take(rings.right), "before");
+  EXPECT_EQ(take(rings.right), "");
+  EXPECT_TRUE(rings.right.fall_asleep(sleeps_for_bytes)) << "over what it will never read";
+  EXPECT_EQ(take(rings.right), "");
+  EXPECT_EQ(rings.right.consumed(), 6u);
+  EXPECT_FALSE(rings.right.is_breached());
+}
+
 TEST(RingEnd, WakesASleeperWhenItRevokes) {
   RingPair rings;
   ASSERT_TRUE(rings.left.fall_asleep(sleeps_for_bytes));
@@ -199,6 +214,15 @@ TEST(RingEnd, DoesNotBelieveARevokerThatTookWhatItGaveBackOrWhatWasNeverThere) {
     EXPECT_FALSE(rings.left.ends_at(position)) << position;
     EXPECT_TRUE(rings.left.is_breached());
   }
+}
+
+TEST(RingEnd, IsNotRungAfterItRevokedAwake) {
+  RingPair rings;
+  ASSERT_TRUE(rings.right.fall_asleep(sleeps_for_bytes));
+  rings.right.wake_up();
+  (void)rings.right.revoke();
+  put(rings.left, "a");
+  EXPECT_FALSE(rings.left.publish());
 }
 
 struct Lie {
