@@ -135,6 +135,7 @@ std::size_t BasicEnd<Atomics>::write(std::span<const std::byte> bytes) {
   std::size_t count = bytes.size();
   const std::size_t known_room = out_.size() - (written_ - peer_consumed_);
   if (count > known_room || breached_) count = std::min(count, room());
+  if (count == 0) return 0;  // an empty span may be null, which memcpy(3) may not be given
   const std::size_t at = written_ & (out_.size() - 1);
   const std::size_t before_the_end = std::min(count, out_.size() - at);
   Atomics::copy(out_.data() + at, bytes.data(), before_the_end);
@@ -211,6 +212,7 @@ std::uint64_t BasicEnd<Atomics>::available() {
 template <class Atomics>
 std::size_t BasicEnd<Atomics>::read(std::span<std::byte> into) {
   const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), available()));
+  if (count == 0) return 0;
   const std::size_t at = consumed_ & (in_.size() - 1);
   const std::size_t before_the_end = std::min(count, in_.size() - at);
   Atomics::copy(into.data(), in_.data() + at, before_the_end);

@@ -65,6 +65,16 @@ TEST(RingEnd, TakesWhatFitsAndNoMore) {
   EXPECT_EQ(take(rings.right), "WXYZ");
 }
 
+/// What it must not do then is for UndefinedBehaviorSanitizer to see.
+TEST(RingEnd, WritesAndReadsNothing) {
+  RingPair rings;
+  EXPECT_EQ(rings.left.write({}), 0u);
+  put(rings.left, "a");
+  (void)rings.left.publish();
+  EXPECT_EQ(rings.right.read({}), 0u);
+  EXPECT_EQ(take(rings.right), "a");
+}
+
 TEST(RingEnd, GoesRoundItsMemoryManyTimes) {
   RingPair rings;
   std::string sent, received;
