@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the fuzz targets: fuzz/corpus/decoder and fuzz/corpus/session.
+"""Writes the seeds of the fuzz targets: fuzz/corpus/decoder, session and ring.
 
     fuzz/seeds.py
 
@@ -157,8 +157,52 @@ SESSION = {
 }
 
 
+# What one end of a ring does, and what it then finds in the peer's words: see ring_fuzz.cc.
+WRITE, READ, PUBLISH, RELEASE, FALL_ASLEEP, WAKE_UP = 0, 2, 4, 5, 6, 7
+ANNOUNCE, DESCRIPTOR_SETS, IS_REVOKED, END_REVOKES, PEER_ENDS = 8, 9, 10, 11, 12
+SAME, CAPACITY_16 = 0, 4
+
+
+def more(count):
+    return count * 4 + 1
+
+
+def less(count):
+    return count * 4 + 2
+
+
+def any_value(value, size=8):
+    return bytes([3]) + value.to_bytes(size, "little")
+
+
+def end(*does):
+    return bytes([CAPACITY_16]) + b"".join(
+        bytes([each]) if isinstance(each, int) else each for each in does)
+
+
+FILLED = (WRITE, 20, SAME, PUBLISH, SAME)
+FED = (READ, 10, more(10), *range(10))
+RING = {
+    "lap": end(*FILLED, WRITE, 4, more(4), PUBLISH, SAME, *FED, RELEASE, SAME, READ, 9, more(16),
+               *range(9), RELEASE, SAME, WRITE, 16, more(12), PUBLISH, more(1)),
+    "wakes": end(*FILLED, FALL_ASLEEP, 2, SAME, SAME, WAKE_UP, FALL_ASLEEP, 3, SAME, more(1),
+                 SAME, READ, 1, 7, RELEASE, more(10), READ, 1, SAME, RELEASE),
+    "revokes": end(*FED, END_REVOKES, more(3), SAME, READ, 9, 1, 2, 3, READ, 9, FALL_ASLEEP, 1,
+                   SAME, RELEASE, more(1)),
+    "is_revoked": end(*FILLED, IS_REVOKED, more(4), FALL_ASLEEP, 1, SAME, SAME, PUBLISH),
+    "sends_again": end(*FILLED, WRITE, 4, more(8), PUBLISH, more(4), PEER_ENDS, 3, PEER_ENDS, 40),
+    "descriptors": end(WRITE, 2, ANNOUNCE, WRITE, 2, PUBLISH, SAME, DESCRIPTOR_SETS, more(1)),
+    "liar_backwards": end(*FED, READ, 9, less(1), READ, 9, WRITE, 3, PUBLISH, SAME),
+    "liar_too_much": end(READ, 20, more(17), READ, 20, WRITE, 30, FALL_ASLEEP, 3),
+    "liar_most": end(READ, 255, any_value(2**64 - 1), READ, 255, FALL_ASLEEP, 3),
+    "liar_consumed": end(*FILLED, WRITE, 5, more(17), WRITE, 5, READ, 1, FALL_ASLEEP, 2),
+    "liar_consumed_backwards": end(*FILLED, WRITE, 5, more(5), PUBLISH, SAME, WRITE, 5, less(1)),
+    "liar_twice": end(READ, 9, more(3), any_value(2**63), 1, 2, 3, READ, 9, any_value(2**63)),
+}
+
+
 def main():
-    for target, seeds in (("decoder", DECODER), ("session", SESSION)):
+    for target, seeds in (("decoder", DECODER), ("session", SESSION), ("ring", RING)):
         folder = os.path.join(ROOT, target)
         os.makedirs(folder, exist_ok=True)
         for name, content in seeds.items():
