@@ -17,10 +17,11 @@ namespace tincan::ring {
 /// after which nothing is read or written.
 ///
 /// Order: bytes are copied, then `produced` is stored; it is loaded, then bytes are copied out,
-/// then `consumed` is stored. Those pairs are release and acquire. Publishing and falling asleep
-/// are each a store followed by a load of what the other side stores (the classic store buffer), so
-/// these four are sequentially consistent: either the producer sees the sleeper, or the sleeper the
-/// bytes. tests/unit/ring goes through all orders.
+/// then `consumed` is stored. Those pairs are release and acquire. Publishing, releasing, falling
+/// asleep and revoking are each a store followed by a load of what the other side stores (the
+/// classic store buffer), so these are sequentially consistent: either the producer sees the
+/// sleeper, or the sleeper the bytes. tests/unit/ring goes through all orders; docs/ring-layout.md
+/// says what each is for.
 ///
 /// Threads: one at a time. No system calls; whoever owns it rings the doorbell when told to.
 template <class Atomics>
