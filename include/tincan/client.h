@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -146,6 +147,10 @@ class Client {
   [[nodiscard]] const Address& address() const;
   /// How often a connection was made again after the first.
   [[nodiscard]] std::uint64_t reconnects() const;
+  /// The size of the ring that carries the present connection, each way; 0: the socket carries it.
+  [[nodiscard]] std::uint64_t ring_bytes() const;
+  /// Why there is no ring although one was asked for; empty: none was, or it was granted.
+  [[nodiscard]] std::string ring_refusal() const;
 
   struct State;
   explicit Client(std::unique_ptr<State> state);

@@ -88,7 +88,30 @@ inline constexpr std::chrono::milliseconds accept_rest = 100ms;
 /// A handler that holds its loop longer than this is named in the log. Chosen.
 inline constexpr std::chrono::milliseconds slow_handler = 100ms;
 
+/// Rings in shared memory that clients have with a server, in all. Chosen: 512 MiB of the smallest,
+/// which the clients pay for; what they cost the server is address space and page tables.
+inline constexpr std::uint32_t rings_max = 1024;
+/// Rings of one uid. Chosen: a quarter, so one user cannot take every place.
+inline constexpr std::uint32_t rings_per_uid_max = 256;
+/// Rings granted to one uid in a second. Each costs the server some 0.1 ms to map. Chosen: 1 % of a
+/// CPU.
+inline constexpr std::uint32_t ring_grants_per_second = 100;
+/// The largest ring that a server takes, each way. Chosen, not tuned: more falls out of the cache.
+inline constexpr std::uint64_t ring_bytes_max = 8ull * 1024 * 1024;
+/// How long a ring may lie idle before the server takes it back, which it looks for once in as
+/// long: promise 4 wants the memory back in 2 s.
+inline constexpr std::chrono::milliseconds ring_idle = 900ms;
+
 // Per client.
+
+/// The first ring that a client asks for, each way. Chosen: two frames and their headers, the
+/// least.
+inline constexpr std::uint64_t ring_bytes = 256ull * 1024;
+/// Calls of one client after which it asks for a ring, when they took no longer than `ring_window`.
+/// Chosen: 3,200 calls a second, of which a flood on the slowest machine makes enough in a moment,
+/// and which ten a second never are.
+inline constexpr std::uint32_t ring_after_calls = 64;
+inline constexpr std::chrono::milliseconds ring_window = 20ms;
 
 /// A call that names no deadline of its own.
 inline constexpr std::chrono::milliseconds call_deadline = 5s;

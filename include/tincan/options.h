@@ -73,8 +73,13 @@ struct ServerOptions {
   std::uint32_t descriptors_max = 0;
   /// Descriptors of requests not finished yet, a connection; beyond it calls are `exhausted`.
   std::uint32_t descriptors_held_max = limits::descriptors_held_max;
-  std::uint32_t connections_max = limits::connections_max;                    ///< In all.
-  std::uint32_t connections_per_uid_max = limits::connections_per_uid_max;    ///< Of one uid.
+  std::uint32_t connections_max = limits::connections_max;                  ///< In all.
+  std::uint32_t connections_per_uid_max = limits::connections_per_uid_max;  ///< Of one uid.
+  std::uint32_t rings_max = limits::rings_max;  ///< Rings in shared memory, in all. 0: none.
+  std::uint32_t rings_per_uid_max = limits::rings_per_uid_max;            ///< Of one uid.
+  std::uint32_t ring_grants_per_second = limits::ring_grants_per_second;  ///< To one uid.
+  std::uint64_t ring_bytes_max = limits::ring_bytes_max;    ///< The largest, each way.
+  std::chrono::milliseconds ring_idle = limits::ring_idle;  ///< Unused until taken back.
   std::chrono::milliseconds handshake_deadline = limits::handshake_deadline;  ///< accept → HELLO.
   std::chrono::milliseconds drain_deadline = limits::drain_deadline;          ///< stop() → end.
   /// Without descriptors or memory for the next connection, until it is tried again; not 0.
@@ -84,6 +89,12 @@ struct ServerOptions {
   /// descriptors. Called on the loop; must not block; what it throws is dropped. Empty: nothing
   /// is said.
   std::function<void(std::string_view)> log = {};
+};
+
+/// What carries a connection.
+enum class Transport : std::uint8_t {
+  socket,     ///< The socket alone.
+  automatic,  ///< The socket, and a ring in shared memory while there is enough traffic for one.
 };
 
 /// How a client connects and what it accepts.
@@ -101,6 +112,11 @@ struct ClientOptions {
   std::optional<uid_t> server_uid = {};
   std::uint64_t payload_bytes_max = limits::payload_bytes_max;      ///< The largest reply.
   std::uint32_t calls_in_flight_max = limits::calls_in_flight_max;  ///< Over all threads.
+  Transport transport = Transport::socket;
+  std::uint64_t ring_bytes = limits::ring_bytes;  ///< Of a ring, each way; a power of two.
+  /// A ring is asked for when so many calls were made
+  std::uint32_t ring_after_calls = limits::ring_after_calls;
+  std::chrono::nanoseconds ring_window = limits::ring_window;  ///< in no more than this time.
   /// Descriptors accepted with one reply, 0 … limits::message_descriptors_max. 0: not accepted.
   std::uint32_t descriptors_max = 0;
 };

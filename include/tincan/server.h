@@ -162,6 +162,7 @@ class Server {
 
   struct Counts {
     std::uint64_t connections = 0;    ///< Now.
+    std::uint64_t rings = 0;          ///< Connections that have a ring now.
     std::uint64_t accepted = 0;       ///< Connections so far.
     std::uint64_t refused = 0;        ///< Connections and calls that a rule or quota turned away.
     std::uint64_t calls = 0;          ///< Handed to handlers so far, one-way included.

@@ -14,6 +14,8 @@ class Doorbell {
   [[nodiscard]] static Sys<Doorbell> create();
   /// What the other side listens at: non-blocking, close-on-exec.
   [[nodiscard]] int listening_end() const { return read_.get(); }
+  /// A copy of it, to be sent.
+  [[nodiscard]] Result<Descriptor> duplicate_listening_end() const { return read_.duplicate(); }
   /// Never blocks, never fails for us: a pipe that is full has been rung.
   void ring() const;
 

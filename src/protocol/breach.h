@@ -14,4 +14,9 @@ namespace tincan::protocol {
   return std::unexpected(Failure(Cause::breach, std::string(what)));
 }
 
+/// The same for what its shared memory said, or what came over the socket beside it.
+[[nodiscard, gnu::cold, gnu::noinline]] inline Failure ring_breach() {
+  return Failure(Cause::breach, "positions of a ring, or descriptors for it, that cannot be");
+}
+
 }  // namespace tincan::protocol

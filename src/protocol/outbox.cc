@@ -21,7 +21,7 @@ bool Outbox::patch(std::uint64_t position, std::span<const std::byte> bytes) {
 
 Outbox::Chunk Outbox::up_to_next_mark(Chunk chunk) const {
   for (const Mark& mark : marks_) {
-    if (mark.position == written_) {
+    if (mark.position == written_ && !mark.is_stop) {
       chunk.descriptors = mark.descriptors;
     } else {
       chunk.bytes = chunk.bytes.first(mark.position - written_);

@@ -25,8 +25,15 @@ class Outbox {
   [[nodiscard]] std::vector<std::byte>& bytes() { return bytes_; }
   /// `descriptors` belong to the byte at `position()`, which is about to be appended.
   void attach(std::vector<Descriptor>&& descriptors) {
-    if (!descriptors.empty()) marks_.push_back({position(), std::move(descriptors)});
+    if (!descriptors.empty()) marks_.push_back({position(), std::move(descriptors), false});
   }
+  /// What is appended from here on goes another way: `front` gives nothing of it before `go_on`.
+  void stop_here() { marks_.push_back({position(), {}, true}); }
+  /// All that was to go before `stop_here` is written.
+  [[nodiscard]] bool is_stopped() const {
+    return !marks_.empty() && marks_.front().is_stop && marks_.front().position == written_;
+  }
+  void go_on() { marks_.erase(marks_.begin()); }
   /// Overwrites bytes that were not written yet; false when some of them were.
   bool patch(std::uint64_t position, std::span<const std::byte> bytes);
 
@@ -61,6 +68,7 @@ class Outbox {
   struct Mark {
     std::uint64_t position;
     std::vector<Descriptor> descriptors;
+    bool is_stop;
   };
 
   std::vector<std::byte> bytes_;

@@ -10,7 +10,7 @@ Session::Session(const Settings& settings, PayloadPool& pool, Events& events)
   wire::encode_hello({.payload_bytes_max = settings.payload_bytes_max,
                       .calls_in_flight_max = settings.calls_in_flight_max,
                       .descriptors_max = settings.descriptors_max,
-                      .abilities = 0,
+                      .abilities = settings.abilities,
                       .clock_offset_nanoseconds = settings.clock_offset_nanoseconds,
                       .nonce = settings.nonce},
                      outbox_.bytes());

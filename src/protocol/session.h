@@ -35,6 +35,7 @@ struct Settings {
   std::uint64_t outgoing_bytes_pause = limits::outgoing_bytes_pause;
   /// After so many frames `receive` stops, so that nobody else waits long.
   std::uint32_t frames_per_receive = UINT32_MAX;
+  std::uint64_t abilities = 0;                ///< wire::Ability: of these, what the peer has too.
   std::int64_t clock_offset_nanoseconds = 0;  ///< CLOCK_REALTIME - CLOCK_MONOTONIC, here and now.
   /// A number that no other session is likely to have: a HELLO that brings it back is our own, sent
   /// by somebody who sends everything back. 0: not sent, and not looked for.
@@ -62,6 +63,12 @@ class Events {
   virtual void on_cancel(void* tag) = 0;
   /// `call` has ended, and is the caller's again. For a one-way call: its last byte was written.
   virtual void on_end(OutgoingCall& call, Result<Answer>&& result) = 0;
+  /// A step towards a ring, or away. Returns what the peer did wrong, or null. After one that ends
+  /// the stream, `receive` takes nothing more of this stream: what comes next comes from elsewhere.
+  virtual const char* on_upgrade(std::uint64_t /*id*/, const wire::Upgrade& /*step*/,
+                                 std::vector<Descriptor>&& /*descriptors*/) {
+    return "an UPGRADE that nobody asked for";
+  }
   /// The peer takes no further calls; those it had accepted it will still answer.
   virtual void on_drain() = 0;
 };
@@ -125,6 +132,13 @@ class Session {
     return outbox_.unsent_bytes() + fragments_bytes_;
   }
   [[nodiscard]] Outbox& outbox() { return outbox_; }
+
+  /// Both sides have this ability.
+  [[nodiscard]] bool may(wire::Ability ability) const {
+    return (settings_.abilities & peer_.abilities & ability) != 0;
+  }
+  /// Puts a step on the stream. After one that ends it, see Outbox::stop_here.
+  void upgrade(std::uint64_t id, const wire::Upgrade& step, std::vector<Descriptor>&& descriptors);
 
   // Calls of ours.
 
@@ -207,7 +221,9 @@ class Session {
   Verdict take_hello(const wire::Frame& frame);
   Verdict take_ping(const wire::Frame& frame);
   Verdict take_drain(const wire::Frame& frame);
+  Verdict take_upgrade(const wire::Frame& frame);
   Verdict take_descriptors(const wire::Frame& frame, std::vector<Descriptor>& descriptors);
+  Verdict take_announced(const wire::Frame& frame, std::vector<Descriptor>& descriptors);
   [[nodiscard]] Moment on_our_clock(std::int64_t peer_nanoseconds) const;
 
   // session_calls.cc
@@ -272,6 +288,7 @@ class Session {
   bool ended_ = false;
   bool peer_said_goodbye_ = false;
   bool stopped_early_ = false;
+  bool input_moved_ = false;  ///< The stream that is being received has ended.
   std::uint8_t preamble_bytes_ = 0;
 
   // Outgoing.

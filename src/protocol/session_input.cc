@@ -55,6 +55,11 @@ std::expected<std::size_t, Failure> Session::receive(std::span<const std::byte> 
     if (parsed.state == wire::Parsed::State::incomplete) break;
     if (auto verdict = dispatch(parsed.frame); !verdict) return std::unexpected(verdict.error());
     bytes = bytes.subspan(sizeof(wire::FrameHeader) + parsed.frame.body.size());
+    if (input_moved_) {
+      input_moved_ = false;
+      if (!bytes.empty()) return breach("bytes behind the end of a stream");
+      break;
+    }
   }
   // Descriptors come with the first byte of their frame, so at most one frame can still lack its
   // other bytes while its descriptors are here.
@@ -98,10 +103,12 @@ Session::Verdict Session::dispatch(const wire::Frame& frame) {
       return take_ping(frame);
     case Kind::pong:
       return {};
+    case Kind::upgrade:
+      if (may(wire::ability_ring)) return take_upgrade(frame);
+      break;
     case Kind::push:
     case Kind::subscribe:
     case Kind::credit:
-    case Kind::upgrade:
     case Kind::revoke:
     case Kind::handover:
     case Kind::release:
@@ -116,6 +123,19 @@ Session::Verdict Session::take_ping(const wire::Frame& frame) {
   }
   wire::encode_bare(Kind::pong, frame.header.id, outbox_.bytes());
   return {};
+}
+
+Session::Verdict Session::take_upgrade(const wire::Frame& frame) {
+  const auto upgrade = wire::decode_upgrade(frame.body);
+  if (!upgrade) return breach("malformed UPGRADE");
+  if (frame.header.descriptors != wire::Upgrade::descriptors_with(upgrade->step)) {
+    return breach("UPGRADE with another number of descriptors");
+  }
+  std::vector<Descriptor> descriptors;
+  if (auto verdict = take_announced(frame, descriptors); !verdict) return verdict;
+  input_moved_ = wire::Upgrade::ends_the_stream(upgrade->step);
+  const char* const wrong = events_.on_upgrade(frame.header.id, *upgrade, std::move(descriptors));
+  return wrong == nullptr ? Verdict() : breach(wrong);
 }
 
 Session::Verdict Session::take_hello(const wire::Frame& frame) {
@@ -161,6 +181,13 @@ Session::Verdict Session::take_descriptors(const wire::Frame& frame,
   if (frame.header.descriptors > settings_.descriptors_max) {
     return breach("more descriptors than we accept");
   }
+  return take_announced(frame, descriptors);
+}
+
+/// Those that the frame says it has, of whatever kind it is.
+Session::Verdict Session::take_announced(const wire::Frame& frame,
+                                         std::vector<Descriptor>& descriptors) {
+  if (frame.header.descriptors == 0) return {};
   if (arrived_.empty() || arrived_.front().size() != frame.header.descriptors) {
     return breach("announced " + std::to_string(frame.header.descriptors) +
                   " descriptors, of which " +

@@ -315,6 +315,14 @@ void Session::drain() {
   wire::encode_bare(Kind::drain, peer_sequence_, outbox_.bytes());
 }
 
+void Session::upgrade(std::uint64_t id, const wire::Upgrade& step,
+                      std::vector<Descriptor>&& descriptors) {
+  TINCAN_CHECK(descriptors.size() == wire::Upgrade::descriptors_with(step.step));
+  outbox_.attach(std::move(descriptors));
+  wire::encode_upgrade(id, step, outbox_.bytes());
+  if (wire::Upgrade::ends_the_stream(step.step)) outbox_.stop_here();
+}
+
 void Session::say_goodbye(const wire::Error& error) {
   wire::encode_error(0, error, outbox_.bytes());
 }

@@ -167,6 +167,18 @@ std::uint64_t Client::State::reconnects() {
   return connections_ == 0 ? 0 : connections_ - 1;
 }
 
+std::uint64_t Client::State::ring_bytes() {
+  if (is_forked()) return 0;
+  const Lock lock(mutex_);
+  return link_ ? link_->ring_bytes() : 0;
+}
+
+std::string Client::State::ring_refusal() {
+  if (is_forked()) return {};
+  const Lock lock(mutex_);
+  return link_ ? link_->ring_refusal() : std::string();
+}
+
 // The public face.
 
 Reply::Reply(PayloadBlock* block, std::vector<Descriptor>&& descriptors)
@@ -200,14 +212,32 @@ Client::~Client() {
   if (state_ && state_->is_forked()) parents_memory = state_.release();
 }
 
+namespace {
+
+/// What TINCAN_TRANSPORT says, for whoever looks for a fault and cannot change the program.
+Result<Transport> transport_of(const ClientOptions& options) {
+  const std::string said = os::environment("TINCAN_TRANSPORT");
+  if (said.empty()) return options.transport;
+  if (said == "socket") return Transport::socket;
+  if (said == "auto") return Transport::automatic;
+  return std::unexpected(
+      Failure(Cause::usage, "TINCAN_TRANSPORT is \"" + said + "\"; it can be socket or auto"));
+}
+
+}  // namespace
+
 Result<Client> Client::connect(const Address& address, const ClientOptions& options) {
   if (options.descriptors_max > limits::message_descriptors_max) {
     return std::unexpected(Failure(Cause::usage,
                                    "descriptors_max is over 253, the most that one "
                                    "message can carry (SCM_MAX_FD)"));
   }
+  const auto transport = transport_of(options);
+  if (!transport) return std::unexpected(transport.error());
   return or_no_memory([&]() -> Result<Client> {
-    auto state = std::make_unique<State>(address, options);
+    ClientOptions chosen = options;
+    chosen.transport = *transport;
+    auto state = std::make_unique<State>(address, chosen);
     if (auto connected = state->connect(); !connected) {
       return std::unexpected(std::move(connected.error()));
     }
@@ -246,6 +276,8 @@ void Client::process() { state_->process(); }
 Peer Client::peer() const { return state_->peer(); }
 const Address& Client::address() const { return state_->address(); }
 std::uint64_t Client::reconnects() const { return state_->reconnects(); }
+std::uint64_t Client::ring_bytes() const { return state_->ring_bytes(); }
+std::string Client::ring_refusal() const { return state_->ring_refusal(); }
 
 std::optional<std::chrono::steady_clock::time_point> Client::deadline() const {
   return state_->deadline();

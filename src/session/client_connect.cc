@@ -177,11 +177,16 @@ void Client::State::tell_who_waits() {
 
 void Client::State::watch(Link& link) {
   // When it fails for want of memory, process() still reads the link at its next deadline.
-  if (poller_ && poller_->add(link.fd(), EPOLLIN, &link)) link.watched = EPOLLIN;
+  if (!poller_ || !poller_->add(link.fd(), EPOLLIN, &link)) return;
+  link.watched = EPOLLIN;
+  link.watcher = &*poller_;
+  link.watch_doorbell();
 }
 
 void Client::State::unwatch(Link& link) {
-  if (poller_ && std::exchange(link.watched, 0) != 0) poller_->remove(link.fd());
+  if (!poller_ || std::exchange(link.watched, 0) == 0) return;
+  poller_->remove(link.fd());
+  link.unwatch_doorbell();
 }
 
 /// After a link on which nothing was answered the next one is made after a pause, or a server that

@@ -48,6 +48,8 @@ struct Client::State {
   [[nodiscard]] Peer peer();
   [[nodiscard]] const Address& address() const { return address_; }
   [[nodiscard]] std::uint64_t reconnects();
+  [[nodiscard]] std::uint64_t ring_bytes();
+  [[nodiscard]] std::string ring_refusal();
   [[nodiscard]] bool is_forked() const { return os::fork_generation() != generation_; }
 
  private:
@@ -137,6 +139,8 @@ struct Client::State {
   std::exception_ptr run_completions(Finished& finished, Lock& lock);
   static void complete(Submitted& call);
   void watch_links();
+  void notice_rings();
+  void let_rings_sleep();
   void ring();
   void begin_submitted();
   void take_back_unsent();

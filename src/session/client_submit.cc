@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <utility>
 
@@ -140,10 +141,34 @@ std::optional<std::chrono::steady_clock::time_point> Client::State::deadline() {
   return to_time_point(earliest);
 }
 
+/// What was rung, or has come over the sockets beside rings. Taking it from the poller makes fd()
+/// silent again, for the doorbells are watched edge-triggered.
+void Client::State::notice_rings() {
+  bool any = false;
+  visit_links([&](Link& link) { any = any || link.has_ring(); });
+  if (!any || !poller_) return;
+  std::array<epoll_event, 16> room;
+  const auto events = poller_->wait(room, Moment());
+  if (!events) return;
+  for (const epoll_event& event : *events) {
+    const auto tag = reinterpret_cast<std::uintptr_t>(event.data.ptr);
+    auto* const link = reinterpret_cast<Link*>(tag & ~Link::doorbell_bit);
+    if (link != nullptr) link->notice((tag & Link::doorbell_bit) != 0);
+  }
+}
+
+/// fd() becomes readable when there is something in a ring; if there is already, at once.
+void Client::State::let_rings_sleep() {
+  visit_links([&](Link& link) {
+    if (!link.let_ring_sleep()) ring();
+  });
+}
+
 void Client::State::process() {
   if (is_forked()) return;
   Lock lock(mutex_);
   if (std::exchange(rung_, false)) bell_->quiet();
+  notice_rings();
   processing_ = true;
   visit_links([&](Link& link) {
     if (link.process()) ring();
@@ -156,11 +181,13 @@ void Client::State::process() {
   auto finished = conclude_ended();
   processing_ = false;
   watch_links();
+  let_rings_sleep();
   if (finished.empty()) return;
   const std::exception_ptr thrown = run_completions(finished, lock);
   if (lock.owns_lock()) {  // the client is still there
     visit_links([](Link& link) { link.write(); });
     watch_links();
+    let_rings_sleep();
   }
   if (thrown) std::rethrow_exception(thrown);
 }

@@ -6,6 +6,7 @@
 
 #include "os/poller.h"
 #include "path/peer.h"
+#include "protocol/breach.h"
 #include "session/loop.h"
 #include "session/service.h"
 
@@ -26,7 +27,8 @@ void Connection::handle(std::uint32_t events) {
   if ((events & ~std::uint32_t{EPOLLOUT}) != 0) readable_ = true;
   if ((events & ~std::uint32_t{EPOLLOUT | EPOLLIN}) != 0) read_on_ = true;
   if ((events & (EPOLLHUP | EPOLLERR)) != 0) peer_gone_ = true;
-  if (readable_ || session_.stopped_early()) read();
+  if (ring_ != nullptr && events != 0) channel_.socket_has_news();
+  if (readable_ || session_.stopped_early() || channel_.reads_beside()) read();
   if (!closed_) flush();
 }
 
@@ -59,18 +61,20 @@ void Connection::read() {
   if (kept > 0) std::ranges::copy(unread_, buffer.begin());
   const std::span<std::byte> room = buffer.subspan(kept);
   std::vector<Descriptor> descriptors;
-  const auto read = channel_.read(room, accepts_descriptors_ ? &descriptors : nullptr);
+  const auto read = channel_.read(room, wants_descriptors() ? &descriptors : nullptr);
   if (!read) {
     readable_ = false;
+    if (read.error().code == EPROTO) return breach(protocol::ring_breach());
     if (read.error().code != EAGAIN) close();
     return;
   }
+  if (ring_ != nullptr) ring_->used = true;
   if (read->bytes == 0) return end_of_input();
   if (read->descriptors_lost) {
     return close(wire::Reason::exhausted, "no room for the descriptors of a call");
   }
   // A read ends early where descriptors came along, although there may be more.
-  const bool drained = read->bytes < room.size() && !accepts_descriptors_ && !read_on_;
+  const bool drained = read->bytes < room.size() && !wants_descriptors() && !read_on_;
   if (drained) readable_ = false;
   session_.arrived(std::move(descriptors));
   take(buffer.first(kept + read->bytes));
@@ -130,6 +134,7 @@ void Connection::breach(const Failure& failure) {
   loop_.log_about_peer("closed a connection of " + name() +
                        " for breaking the protocol: " + failure.detail());
   close(wire::Reason::breach, failure.detail());
+  channel_.disown_ring();
 }
 
 std::string Connection::name() const {
@@ -138,8 +143,11 @@ std::string Connection::name() const {
 }
 
 void Connection::write() {
+  if (channel_.is_returning()) [[maybe_unused]]
+    const auto later = channel_.flush();
   while (session_.has_output() && !closed_ && !cannot_write_ && !writes_later.is_queued()) {
     const auto chunk = session_.output();
+    if (chunk.bytes.empty()) break;  // what follows goes into the ring
     const auto written = channel_.write(chunk.bytes, chunk.descriptors);
     if (written) {
       session_.written(*written);
@@ -147,15 +155,21 @@ void Connection::write() {
     }
     if (written.error().code == EAGAIN) return;
     if (written.error().code == ETOOMANYREFS) return loop_.write_later(*this);
+    if (written.error().code == EPROTO) return breach(protocol::ring_breach());
     // Calls that it sent before it went are still to be read; reading ends in its end.
     cannot_write_ = true;
   }
-  if (cannot_write_) drop_output();
+  if (cannot_write_) return drop_output();
+  if (ring_ != nullptr && session_.outbox().is_stopped()) move_output();
 }
 
 /// Nobody will read it, and unread answers would keep us from reading what the peer sent before.
 void Connection::drop_output() {
-  while (session_.has_output()) session_.written(session_.output().bytes.size());
+  while (session_.has_output()) {
+    const std::size_t bytes = session_.output().bytes.size();
+    if (bytes == 0) session_.outbox().go_on();
+    session_.written(bytes);
+  }
 }
 
 void Connection::flush() {
@@ -163,11 +177,14 @@ void Connection::flush() {
   close_if_finished();
   if (closed_) return;
   return_room();
+  if (ring_ != nullptr) tend_ring();
   const bool wants_input = !input_ended_ && session_.wants_input();
   if (wants_input && (readable_ || session_.stopped_early())) loop_.read_later(*this);
   std::uint32_t wanted = 0;
   if (wants_input) wanted |= input_events;
-  if (!cannot_write_ && !writes_later.is_queued() && session_.unsent_bytes() > 0) {
+  if (!cannot_write_ && !writes_later.is_queued() &&
+      (session_.unsent_bytes() > 0 || channel_.is_returning()) &&
+      channel_.waits_for_room_at_socket()) {
     wanted |= EPOLLOUT;
   }
   loop_.watch(*this, wanted);

@@ -14,7 +14,8 @@
 #include "session/connection_queue.h"
 #include "session/quota.h"
 #include "session/request_state.h"
-#include "transport/socket_channel.h"
+#include "session/server_ring.h"
+#include "transport/moving_channel.h"
 
 namespace tincan::session {
 
@@ -55,6 +56,21 @@ class Connection final : private protocol::Events {
   /// Says why, if the peer listens, and closes.
   void close(wire::Reason reason, std::string_view text) noexcept;
   void close() noexcept;
+  // Its ring: connection_ring.cc.
+
+  /// What epoll says of the client's doorbell has this bit set in its tag.
+  static constexpr std::uintptr_t doorbell_bit = 1;
+  /// The client has rung.
+  void rung();
+  /// Says that nobody looks at the ring until it is rung. False: there is something now.
+  [[nodiscard]] bool fall_asleep();
+  /// Takes the ring back when it was not used since the last time.
+  void look_at_ring();
+  /// Null without one.
+  [[nodiscard]] ServerRing* ring() const { return ring_.get(); }
+  /// Where the client's doorbell is heard, to be watched as long as the ring is.
+  [[nodiscard]] int doorbell_fd() const { return channel_.doorbell_fd(); }
+
   /// In a child that a handler has forked, and returned in: nothing more happens here.
   void leave_to_parent();
 
@@ -88,7 +104,18 @@ class Connection final : private protocol::Events {
   void on_cancel(void* tag) override;
   void on_end(protocol::OutgoingCall&, Result<protocol::Answer>&&) override {}
   void on_drain() override {}
+  const char* on_upgrade(std::uint64_t id, const wire::Upgrade& step,
+                         std::vector<Descriptor>&& descriptors) override;
 
+  const char* take_wish(std::uint64_t id, const wire::Upgrade& wish);
+  const char* take_offer(const wire::Upgrade& offer, std::vector<Descriptor>&& descriptors);
+  const char* take_move();
+  void refuse_ring(std::uint64_t id, std::string_view reason);
+  void move_output();
+  void tend_ring();
+  void give_ring_back();
+  void drop_ring();
+  [[nodiscard]] bool wants_descriptors() const { return accepts_descriptors_ || ring_ != nullptr; }
   void read();
   void take(std::span<const std::byte> bytes);
   void take_unread();
@@ -111,7 +138,8 @@ class Connection final : private protocol::Events {
   void close_if_finished();
   void count_delivery(protocol::Delivery delivery, bool is_error);
 
-  transport::SocketChannel channel_;
+  transport::MovingChannel channel_;
+  std::unique_ptr<ServerRing> ring_;
   Peer peer_;
   Loop& loop_;
   protocol::Session session_;

@@ -41,6 +41,8 @@ class ConnectionQueue {
     ends_.previous_->next_ = &place;
     ends_.previous_ = &place;
   }
+  /// The first, which stays; null when there is none.
+  [[nodiscard]] Connection* front() const { return empty() ? nullptr : ends_.next_->connection_; }
   /// The first, which leaves; null when there is none.
   [[nodiscard]] Connection* pop() {
     if (empty()) return nullptr;

@@ -9,13 +9,15 @@
 #include <string>
 
 #include "base/aligned.h"
+#include "base/no_memory.h"
 #include "base/payload.h"
 #include "base/time.h"
 #include "os/poller.h"
 #include "protocol/session.h"
+#include "session/client_ring.h"
 #include "tincan/options.h"
 #include "tincan/peer.h"
-#include "transport/socket_channel.h"
+#include "transport/moving_channel.h"
 
 namespace tincan::session {
 
@@ -87,6 +89,22 @@ class Link final : private protocol::Events {
   [[nodiscard]] bool rests() const;
   [[nodiscard]] Moment write_again() const { return write_again_; }
   [[nodiscard]] int fd() const { return channel_.fd(); }
+  [[nodiscard]] bool has_ring() const { return channel_.has_ring(); }
+  /// `watcher` says that the server has rung, or that the socket is readable.
+  void notice(bool rung);
+  /// What `watcher` says of the doorbell has this bit set in its tag.
+  static constexpr std::uintptr_t doorbell_bit = 1;
+  /// Has `watcher` watch the doorbell of its ring. False: no memory for it.
+  bool watch_doorbell();
+  void unwatch_doorbell();
+  /// From now on its ring, if it has one, rings when there is something. False: there is now.
+  [[nodiscard]] bool let_ring_sleep();
+  /// Both directions use a ring, of so many bytes each; 0: they do not.
+  [[nodiscard]] std::size_t ring_bytes() const {
+    return channel_.writes_to_ring() && channel_.reads_from_ring() ? channel_.capacity_bytes() : 0;
+  }
+  /// Why there is no ring, if somebody said so.
+  [[nodiscard]] const std::string& ring_refusal() const { return ring_refusal_; }
   /// Some call was answered on it, or sent one way.
   [[nodiscard]] bool was_of_use() const { return of_use_; }
   [[nodiscard]] const Peer& peer() const { return peer_; }
@@ -94,8 +112,9 @@ class Link final : private protocol::Events {
   [[nodiscard]] const std::optional<Failure>& death() const { return death_; }
 
   // Of the client.
-  std::uint32_t users = 0;    ///< Threads and calls that need it.
-  std::uint32_t watched = 0;  ///< What epoll watches for.
+  std::uint32_t users = 0;        ///< Threads and calls that need it.
+  std::uint32_t watched = 0;      ///< What epoll watches for.
+  os::Poller* watcher = nullptr;  ///< Where it is watched, with its doorbell.
 
  private:
   Moment now() override;
@@ -104,6 +123,22 @@ class Link final : private protocol::Events {
   void on_cancel(void*) override {}
   void on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer>&& result) override;
   void on_drain() override {}
+  const char* on_upgrade(std::uint64_t id, const wire::Upgrade& step,
+                         std::vector<Descriptor>&& descriptors) override;
+
+  // link_ring.cc
+  void consider_ring(Moment now);
+  const char* take_grant(const wire::Upgrade& grant);
+  [[nodiscard]] bool make_ring(std::size_t capacity_bytes);
+  const char* take_acceptance(std::vector<Descriptor>&& descriptors);
+  void take_refusal(std::string_view reason);
+  void give_ring_up(std::string_view reason);
+  void move_output();
+  void tend_ring();
+  void read_ring_for_all(Lock& lock, Moment until);
+  void sleep_at_ring(Lock& lock, Moment until);
+  void kick_reader();
+  [[nodiscard]] bool wants_descriptors() const { return accepts_descriptors_ || ring_ != nullptr; }
 
   void wait(LinkCall* call, Lock& lock, Moment now, Moment until);
   void read_for_all(Lock& lock, Moment now, Moment until);
@@ -125,16 +160,38 @@ class Link final : private protocol::Events {
   /// Runs `step`, which changes the session. If memory runs out half way through, what the session
   /// was in the middle of is lost, and so is the link.
   template <class Step>
-  void guard(Step step) noexcept;
+  void guard(Step step) noexcept {
+    try {
+      step();
+    } catch (const std::bad_alloc&) {
+      die(no_memory());
+    }
+  }
   void join(LinkCall& call);
   void leave(LinkCall& call);
 
-  transport::SocketChannel channel_;
+  transport::MovingChannel channel_;
+  std::unique_ptr<ClientRing> ring_;
   Peer peer_;
   const bool accepts_descriptors_;
   const Nanoseconds verdict_grace_;
   protocol::Session session_;
   std::function<void()> pump_;
+
+  // Whether it asks for a ring.
+  struct RingOptions {
+    Transport transport;
+    std::uint64_t bytes;
+    std::uint32_t after_calls;
+    Nanoseconds window;
+  };
+  const RingOptions ring_options_;
+  std::uint32_t calls_ = 0;  ///< Since `calls_since_`.
+  Moment calls_since_;
+  std::uint64_t rings_asked_for_ = 0;
+  Moment ask_again_;  ///< Not before.
+  Nanoseconds ring_pause_{0};
+  std::string ring_refusal_;  ///< Why there is none, in the words of the last refusal.
 
   bool dead_ = false;
   bool cannot_write_ = false;
@@ -148,6 +205,11 @@ class Link final : private protocol::Events {
   LinkCall* last_ = nullptr;
   LinkCall* room_waiter_ = nullptr;    ///< Waits for room, beside the reader.
   std::optional<os::Bell> room_bell_;  ///< Wakes it. Made when first needed.
+
+  /// Room for a whole frame and as much again, so that replies which arrive together are read
+  /// together. Pages that are never touched cost nothing. Chosen, not tuned.
+  static constexpr std::size_t input_bytes =
+      2 * (limits::fragment_bytes_max + sizeof(wire::FrameHeader));
 
   // Input that is not decoded yet: [in_begin_, in_end_) of in_.
   AlignedBytes in_;

@@ -104,7 +104,7 @@ Moment Loop::read_clock() {
 
 Moment Loop::deadline() const {
   if (!to_read_.empty()) return {};  // at once
-  Moment earliest = std::min({accept_again_, drain_deadline_, write_again_});
+  Moment earliest = std::min({accept_again_, drain_deadline_, write_again_, next_look_at_rings()});
   if (!handshakes_.empty()) earliest = std::min(earliest, handshakes_.front().deadline);
   return earliest;
 }
@@ -112,6 +112,7 @@ Moment Loop::deadline() const {
 bool Loop::turn(Moment until) {
   if (current_loop == this) return true;
   if (service_.is_forked()) return false;
+  if (!awake_.empty() && !let_rings_sleep()) until = Moment();
   const auto events = poller_.wait(events_, std::min(until, deadline()));
   const Turning turning(*this);
   ++turns_;
@@ -136,8 +137,11 @@ void Loop::dispatch(const epoll_event& event) {
   if (event.data.ptr == &listener_tag) return accept_some();
   if (event.data.ptr == &mailbox_tag) return empty_mailbox();
   if (event.data.ptr == &stop_tag) return begin_drain();
-  auto& connection = *static_cast<Connection*>(event.data.ptr);
-  if (!connection.is_closed()) handle(connection, event.events);
+  const auto tag = reinterpret_cast<std::uintptr_t>(event.data.ptr);
+  auto& connection = *reinterpret_cast<Connection*>(tag & ~Connection::doorbell_bit);
+  if (connection.is_closed()) return;
+  if ((tag & Connection::doorbell_bit) == 0) return handle(connection, event.events);
+  guard(connection, [&] { connection.rung(); });
 }
 
 void Loop::handle(Connection& connection, std::uint32_t events) {

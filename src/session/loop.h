@@ -22,8 +22,8 @@ struct MethodEntry;
 
 /// What a loop has counted. Written by its thread alone, read by any.
 struct LoopCounts {
-  std::atomic<std::uint64_t> connections = 0, accepted = 0, refused = 0, calls = 0, replies = 0,
-                             errors = 0, declined = 0, undeliverable = 0, expired = 0,
+  std::atomic<std::uint64_t> connections = 0, rings = 0, accepted = 0, refused = 0, calls = 0,
+                             replies = 0, errors = 0, declined = 0, undeliverable = 0, expired = 0,
                              cancelled = 0, breaches = 0;
   static void bump(std::atomic<std::uint64_t>& count, std::int64_t by = 1) {
     count.store(count.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(by),
@@ -84,6 +84,19 @@ class Loop {
   void flush_later(Connection& connection) { to_flush_.push(connection.to_be_flushed); }
   /// There is more to be read than a turn's share: it goes on in the next one.
   void read_later(Connection& connection) { to_read_.push(connection.to_be_read); }
+  // Rings: loop_rings.cc.
+
+  /// Has epoll watch the doorbell at which `connection` is rung. False: no memory for it.
+  [[nodiscard]] bool watch_doorbell(Connection& connection);
+  void unwatch_doorbell(Connection& connection);
+  /// There may be something in it, though nobody rings.
+  void keep_awake(ServerRing& ring) { awake_.push(ring.awake); }
+  /// Looks after a while whether it lies idle.
+  void look_at_ring_later(ServerRing& ring);
+  /// From now on every ring without anything in it rings when there is. False: some have something,
+  /// and `deadline` is at once.
+  bool let_rings_sleep();
+
   /// Flushes after a rest, for nothing tells when it would succeed.
   void write_later(Connection& connection);
   /// For lines that a peer can bring about: not more than a few a second, without its control
@@ -132,6 +145,10 @@ class Loop {
   void empty_mailbox();
   void take_back(RequestState& request);
 
+  // loop_rings.cc
+  void look_at_rings(Moment now);
+  [[nodiscard]] Moment next_look_at_rings() const;
+
   // loop_drain.cc
   void begin_drain();
   void drop_listener();
@@ -147,6 +164,8 @@ class Loop {
   std::vector<epoll_event> events_;
   ConnectionQueue to_flush_;
   ConnectionQueue to_read_;
+  ConnectionQueue awake_;               ///< Those with rings that are not asleep.
+  ConnectionQueue looked_at_;           ///< Those with rings, the longest ago first.
   std::unique_ptr<Connection> buried_;  ///< The first of a chain.
   std::vector<std::unique_ptr<Connection>> connections_;
   std::atomic<std::uint32_t> load_ = 0;

@@ -47,6 +47,7 @@ void Loop::close_overdue(Moment now) {
     }
   }
   if (write_again_ <= now) write_again();
+  look_at_rings(now);
   if (drain_deadline_ <= now) {
     close_all();
     drain_deadline_ = Moment::never();

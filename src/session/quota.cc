@@ -48,6 +48,35 @@ void Quota::give_back(Account& account) {
   erase_if_unused(account);
 }
 
+std::expected<void, std::string> Quota::take_ring(Account& account, Moment now) {
+  const std::lock_guard lock(mutex_);
+  if (limits_.rings == 0) return std::unexpected("the server takes none");
+  if (rings_ >= limits_.rings) {
+    return std::unexpected("the server has " + std::to_string(rings_) + ", its limit");
+  }
+  if (account.rings >= limits_.rings_per_uid) {
+    return std::unexpected("this user has " + std::to_string(account.rings) +
+                           ", the server's limit for one");
+  }
+  if (now.since(account.ring_grants_since) >= std::chrono::seconds(1)) {
+    account.ring_grants_since = now;
+    account.ring_grants = 0;
+  }
+  if (account.ring_grants >= limits_.ring_grants_per_second) {
+    return std::unexpected("this user has asked for too many in one second");
+  }
+  ++account.ring_grants;
+  ++account.rings;
+  ++rings_;
+  return {};
+}
+
+void Quota::give_ring_back(Account& account) {
+  const std::lock_guard lock(mutex_);
+  --account.rings;
+  --rings_;
+}
+
 bool Quota::charge(Account& account, std::uint64_t bytes) {
   if (!add(account.request_bytes, bytes, limits_.request_bytes_per_uid)) return false;
   if (add(request_bytes_, bytes, limits_.request_bytes)) return true;

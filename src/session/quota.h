@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/time.h"
 #include "tincan/peer.h"
 
 namespace tincan::session {
@@ -17,6 +18,9 @@ struct Account {
   std::uint32_t connections = 0;
   std::uint64_t orphans = 0;  ///< Requests still held, of connections that have closed.
   std::atomic<std::uint64_t> request_bytes = 0;
+  std::uint32_t rings = 0;
+  std::uint32_t ring_grants = 0;  ///< In the second that began at `ring_grants_since`.
+  Moment ring_grants_since;
 };
 
 /// How many connections and bytes of requests there are, in all and per uid, over all loops of a
@@ -28,6 +32,9 @@ class Quota {
     std::uint32_t connections_per_uid = 0;
     std::uint64_t request_bytes = 0;
     std::uint64_t request_bytes_per_uid = 0;
+    std::uint32_t rings = 0;
+    std::uint32_t rings_per_uid = 0;
+    std::uint32_t ring_grants_per_second = 0;
   };
   explicit Quota(const Limits& limits) : limits_(limits) {}
 
@@ -39,6 +46,9 @@ class Quota {
   /// Counts bytes of requests; false when they would be too many. Takes no lock.
   [[nodiscard]] bool charge(Account& account, std::uint64_t bytes);
   void discharge(Account& account, std::uint64_t bytes);
+  /// Counts a ring, or says why there is none to be had.
+  [[nodiscard]] std::expected<void, std::string> take_ring(Account& account, Moment now);
+  void give_ring_back(Account& account);
   /// For a request that outlives its connection: it is there, so it is never too much.
   void charge_orphan(Account& account, std::uint64_t bytes);
   void discharge_orphan(Account& account, std::uint64_t bytes);
@@ -50,6 +60,7 @@ class Quota {
   std::atomic<std::uint64_t> request_bytes_ = 0;
   std::mutex mutex_;
   std::uint32_t connections_ = 0;
+  std::uint32_t rings_ = 0;
   std::unordered_map<std::uint64_t, Account> accounts_;
 };
 

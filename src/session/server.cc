@@ -168,7 +168,10 @@ bool Server::process() {
     return false;
   }
   state_->loop_taken = true;
-  return state_->loop->turn(Moment());
+  if (!state_->loop->turn(Moment())) return false;
+  // Whoever polls fd() hears of nothing else than what rings.
+  [[maybe_unused]] const bool all_sleep = state_->loop->let_rings_sleep();
+  return true;
 }
 
 const Address& Server::address() const { return state_->service->address; }

@@ -40,11 +40,15 @@ Service::Service(Address where, const ServerOptions& how, std::optional<path::Cl
       drain_deadline(saturated(how.drain_deadline)),
       accept_rest(saturated(how.accept_rest)),
       slow_handler(saturated(how.slow_handler)),
+      ring_idle(saturated(how.ring_idle)),
       pool(PayloadPool::create()),
       quota({.connections = how.connections_max,
              .connections_per_uid = how.connections_per_uid_max,
              .request_bytes = how.request_bytes_max,
-             .request_bytes_per_uid = how.request_bytes_per_uid_max}),
+             .request_bytes_per_uid = how.request_bytes_per_uid_max,
+             .rings = how.rings_max,
+             .rings_per_uid = how.rings_per_uid_max,
+             .ring_grants_per_second = how.ring_grants_per_second}),
       claim_(std::move(claim)),
       stop_bell_(std::move(stop)) {
   add_reserved_methods(*this);
@@ -154,6 +158,7 @@ Server::Counts Service::counts() const {
   Server::Counts sum = past_counts_;
   for (const auto& loop : loops_) {
     sum.connections += loop->counts.connections;
+    sum.rings += loop->counts.rings;
     sum.accepted += loop->counts.accepted;
     sum.refused += loop->counts.refused;
     sum.calls += loop->counts.calls;
@@ -182,6 +187,7 @@ protocol::Settings Service::session_settings() const {
           .incoming_bytes_free = options.request_bytes_free,
           .outgoing_bytes_pause = options.outgoing_bytes_pause,
           .frames_per_receive = options.frames_per_turn_max,
+          .abilities = options.rings_max > 0 ? std::uint64_t{wire::ability_ring} : 0,
           .clock_offset_nanoseconds = os::realtime_minus_monotonic()};
 }
 

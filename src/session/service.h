@@ -49,6 +49,7 @@ class Service {
   const Nanoseconds drain_deadline;
   const Nanoseconds accept_rest;
   const Nanoseconds slow_handler;
+  const Nanoseconds ring_idle;
   PayloadPool* const pool;
   Quota quota;
 

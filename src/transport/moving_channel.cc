@@ -26,10 +26,15 @@ void MovingChannel::disown_ring() {
   if (pair_ && pair_->ring) pair_->ring->memory().punch_out();
 }
 
-bool MovingChannel::fall_asleep(bool for_room) {
+void MovingChannel::move_input() {
+  const bool too_late = std::exchange(pair_->awaits_move, false);
+  input_ = too_late ? Path::returning : Path::ring;
+}
+
+bool MovingChannel::fall_asleep(bool for_bytes, bool for_room) {
   if (!pair_ || !pair_->ring) return true;
   std::uint32_t what = 0;
-  if (input_ == Path::ring && !pair_->we_revoked) what |= ring::sleeps_for_bytes;
+  if (for_bytes && input_ == Path::ring && !pair_->we_revoked) what |= ring::sleeps_for_bytes;
   if (for_room && output_ == Path::ring && !pair_->socket.waits_for_room()) {
     what |= ring::sleeps_for_room;
   }
@@ -75,9 +80,10 @@ os::Sys<void> MovingChannel::flush() {
 }
 
 void MovingChannel::revoke() {
-  TINCAN_CHECK(input_ == Path::ring && output_ == Path::ring);
+  TINCAN_CHECK(output_ == Path::ring);
   pair_->ring->revoke();
   pair_->we_revoked = true;
+  pair_->awaits_move = input_ == Path::socket;
   pair_->end = pair_->position = pair_->ring->end().last_readable();
   output_ = Path::resending;
 }
@@ -88,7 +94,8 @@ void MovingChannel::drop_ring() {
     if (pair_->ring->end().is_drained_by_peer()) pair_->ring->memory().punch_out_ring();
     pair_->ring.reset();
   }
-  if (input_ == Path::socket && output_ == Path::socket) pair_.reset();
+  const bool over = input_ == Path::socket && output_ == Path::socket;
+  if (over && !pair_->awaits_move) pair_.reset();
 }
 
 // Reading.

@@ -43,10 +43,12 @@ class MovingChannel final : public Channel {
   /// A ring was agreed on. `ours` wakes the peer, at `theirs` it wakes us.
   void add_ring(RingMemory memory, os::Doorbell ours, os::DoorbellListener theirs);
   void move_output() { output_ = Path::ring; }
-  void move_input() { input_ = Path::ring; }
+  void move_input();
   [[nodiscard]] bool has_ring() const { return pair_ != nullptr; }
   [[nodiscard]] bool writes_to_ring() const { return output_ == Path::ring; }
   [[nodiscard]] bool reads_from_ring() const { return input_ == Path::ring; }
+  /// `read` does not simply read the socket.
+  [[nodiscard]] bool reads_beside() const { return input_ != Path::socket; }
   /// Of each of the two rings; 0 without one.
   [[nodiscard]] std::size_t capacity_bytes() const {
     return pair_ && pair_->ring ? pair_->ring->capacity_bytes() : 0;
@@ -54,7 +56,7 @@ class MovingChannel final : public Channel {
 
   // Back to the socket.
 
-  /// Of the server, when both directions use the ring: moves back. `flush` and `read` do it.
+  /// Of the server, whose output has moved: moves back. `flush` and `read` do it.
   void revoke();
   /// There is something to write before what the session has to write.
   [[nodiscard]] bool is_returning() const { return output_ == Path::resending; }
@@ -63,7 +65,9 @@ class MovingChannel final : public Channel {
   /// Nothing more goes through the ring. `drop_ring` is due, once nobody watches `doorbell_fd`.
   [[nodiscard]] bool is_ring_over() const {
     if (!pair_) return false;
-    if (input_ == Path::socket && output_ == Path::socket) return pair_->told;
+    if (input_ == Path::socket && output_ == Path::socket) {
+      return pair_->told && !pair_->awaits_move;
+    }
     return pair_->we_revoked && pair_->ring && input_ != Path::ring;
   }
   void drop_ring();
@@ -84,9 +88,9 @@ class MovingChannel final : public Channel {
   void socket_has_news() {
     if (pair_) pair_->socket.has_news();
   }
-  /// Says that we are about to sleep until there is something to read, and if `for_room` until
-  /// there is room too. False: there is no need to; look again instead.
-  [[nodiscard]] bool fall_asleep(bool for_room);
+  /// Says that we are about to sleep until there is something to read, or room, or either. False:
+  /// there is no need to; look again instead.
+  [[nodiscard]] bool fall_asleep(bool for_bytes, bool for_room);
   void wake_up() {
     if (pair_ && pair_->ring) pair_->ring->wake_up();
   }
@@ -115,6 +119,7 @@ class MovingChannel final : public Channel {
     RingSocket socket;
     std::optional<RingChannel> ring;
     bool we_revoked = false;
+    bool awaits_move = false;    ///< We revoked before the client had moved, as it still will.
     bool told = false;           ///< The other side, that we have revoked, or that we heard of it.
     std::uint64_t end = 0;       ///< Where what the revoker reads ends.
     std::uint64_t position = 0;  ///< Ours, from there on: of what was sent again, or read.

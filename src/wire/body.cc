@@ -26,6 +26,12 @@ constexpr std::uint8_t trace = 6;
 constexpr std::uint8_t payload_bytes = 7;
 }  // namespace prologue_tag
 
+namespace upgrade_tag {
+constexpr std::uint8_t step = 1;
+constexpr std::uint8_t capacity_bytes = 2;
+constexpr std::uint8_t reason = 3;
+}  // namespace upgrade_tag
+
 /// Writes fields one after the other to where there is room for them.
 class FieldWriter {
  public:
@@ -119,6 +125,20 @@ bool take_prologue_field(const Field& field, Prologue& prologue) {
       return take<TraceContext>(field, prologue.trace);
     case prologue_tag::payload_bytes:
       return take<std::uint64_t>(field, prologue.payload_bytes);
+    default:
+      return true;
+  }
+}
+
+bool take_upgrade_field(const Field& field, Upgrade& upgrade) {
+  switch (field.tag) {
+    case upgrade_tag::step:
+      return take<Upgrade::Step>(field, upgrade.step);
+    case upgrade_tag::capacity_bytes:
+      return take<std::uint64_t>(field, upgrade.capacity_bytes);
+    case upgrade_tag::reason:
+      upgrade.reason = field.text();
+      return true;
     default:
       return true;
   }
@@ -226,6 +246,34 @@ std::optional<Error> decode_error(std::span<const std::byte> body) {
   const auto text = body.subspan(fixed_bytes);
   error.text = {reinterpret_cast<const char*>(text.data()), text.size()};
   return error;
+}
+
+void encode_upgrade(std::uint64_t id, const Upgrade& upgrade, std::vector<std::byte>& out) {
+  static constexpr std::size_t field_bytes_max = 255;
+  const std::size_t start = out.size();
+  Writer writer(out);
+  writer.value(FrameHeader{});
+  writer.field(upgrade_tag::step, static_cast<std::uint8_t>(upgrade.step));
+  if (upgrade.capacity_bytes != 0) {
+    writer.field(upgrade_tag::capacity_bytes, upgrade.capacity_bytes);
+  }
+  if (!upgrade.reason.empty()) {
+    writer.field(upgrade_tag::reason, upgrade.reason.substr(0, field_bytes_max));
+  }
+  finish_frame(out, start, Kind::upgrade, id);
+  const std::uint16_t descriptors = Upgrade::descriptors_with(upgrade.step);
+  std::memcpy(out.data() + start + offsetof(FrameHeader, descriptors), &descriptors,
+              sizeof descriptors);
+}
+
+std::optional<Upgrade> decode_upgrade(std::span<const std::byte> body) {
+  Upgrade upgrade{.step = Upgrade::Step{0}, .capacity_bytes = 0, .reason = {}};
+  FieldReader reader(body);
+  while (const auto field = reader.next()) {
+    if (!take_upgrade_field(*field, upgrade)) return std::nullopt;
+  }
+  const bool known = upgrade.step >= Upgrade::Step::ask && upgrade.step <= Upgrade::Step::moved;
+  return reader.whole() && known ? std::optional(upgrade) : std::nullopt;
 }
 
 void encode_bare(Kind kind, std::uint64_t id, std::vector<std::byte>& out) {

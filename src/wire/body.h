@@ -91,6 +91,34 @@ struct Error {
 void encode_error(std::uint64_t id, const Error& error, std::vector<std::byte>& out);
 [[nodiscard]] std::optional<Error> decode_error(std::span<const std::byte> body);
 
+/// The body of UPGRADE: one step of two sides on their way to a ring.
+struct Upgrade {
+  enum class Step : std::uint8_t {
+    ask = 1,     ///< The client would like one of `capacity_bytes`.
+    grant = 2,   ///< The server would take one of so many, or fewer.
+    refuse = 3,  ///< Either: not now, and why.
+    offer = 4,   ///< The client's memory, and where it listens.
+    accept = 5,  ///< Where the server listens. It goes on in its ring.
+    moved = 6,   ///< The client goes on in its ring.
+  };
+  Step step = Step::ask;
+  std::uint64_t capacity_bytes = 0;  ///< Of each ring: ask, grant and offer.
+  std::string_view reason;           ///< Of refuse. Borrowed; up to 255 bytes, longer is cut.
+
+  /// How many descriptors travel with a step.
+  [[nodiscard]] static constexpr std::uint16_t descriptors_with(Step step) {
+    if (step == Step::offer) return 3;
+    return step == Step::accept || step == Step::moved ? 1 : 0;
+  }
+  /// Whether it is the last frame before its sender's stream goes on elsewhere.
+  [[nodiscard]] static constexpr bool ends_the_stream(Step step) {
+    return step == Step::accept || step == Step::moved;
+  }
+};
+/// Appends the frame, whose descriptors are the caller's to attach.
+void encode_upgrade(std::uint64_t id, const Upgrade& upgrade, std::vector<std::byte>& out);
+[[nodiscard]] std::optional<Upgrade> decode_upgrade(std::span<const std::byte> body);
+
 /// Appends a frame that is its header alone.
 void encode_bare(Kind kind, std::uint64_t id, std::vector<std::byte>& out);
 

@@ -70,7 +70,7 @@ struct Rings {
     auto& end = static_cast<MovingChannel&>(channel);
     if (has_events(end.fd(), POLLIN) || (events == POLLIN && end.is_ring_readable())) return true;
     if (events == POLLIN) return false;
-    const bool asleep = end.fall_asleep(true);
+    const bool asleep = end.fall_asleep(false, true);
     end.wake_up();
     return !asleep;
   }

@@ -1,0 +1,156 @@
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "session/connection.h"
+#include "session/loop.h"
+#include "session/service.h"
+
+// The ring of a connection, from the client's wish for one to its end. docs/ring-layout.md.
+
+namespace tincan::session {
+
+using wire::Upgrade;
+
+const char* Connection::on_upgrade(std::uint64_t id, const Upgrade& step,
+                                   std::vector<Descriptor>&& descriptors) {
+  using Step = Upgrade::Step;
+  using Stage = ServerRing::Stage;
+  // It may ask for another right behind its word that the last one is over.
+  if (ring_ != nullptr && channel_.is_ring_over()) tend_ring();
+  if (step.step == Step::ask && ring_ == nullptr) return take_wish(id, step);
+  if (ring_ == nullptr || ring_->id != id) return "UPGRADE without an agreement";
+  if (step.step == Step::offer && ring_->stage == Stage::granted) {
+    return take_offer(step, std::move(descriptors));
+  }
+  if (step.step == Step::refuse && ring_->stage == Stage::granted) {
+    drop_ring();
+    return nullptr;
+  }
+  const bool may_move = ring_->stage == Stage::accepted || ring_->stage == Stage::returning;
+  if (step.step == Step::moved && may_move && !ring_->moved) return take_move();
+  return "UPGRADE out of order";
+}
+
+void Connection::refuse_ring(std::uint64_t id, std::string_view reason) {
+  session_.upgrade(id, {.step = Upgrade::Step::refuse, .capacity_bytes = 0, .reason = reason}, {});
+}
+
+const char* Connection::take_wish(std::uint64_t id, const Upgrade& wish) {
+  Service& service = loop_.service();
+  const auto reason = [&]() -> std::string {
+    if (draining_) return "the server is stopping";
+    if (service.options.ring_bytes_max < ring::capacity_bytes_min) return "the server takes none";
+    const auto taken = service.quota.take_ring(*account, loop_.read_clock());
+    return taken ? std::string() : taken.error();
+  }();
+  if (!reason.empty()) {
+    refuse_ring(id, reason);
+    return nullptr;
+  }
+  ring_ = std::make_unique<ServerRing>(this);
+  ring_->id = id;
+  ring_->capacity_bytes = ring::capacity_bytes_min;
+  const std::uint64_t most = std::min(wish.capacity_bytes, service.options.ring_bytes_max);
+  while (2 * ring_->capacity_bytes <= most && ring_->capacity_bytes < ring::capacity_bytes_max) {
+    ring_->capacity_bytes *= 2;
+  }
+  session_.upgrade(
+      id, {.step = Upgrade::Step::grant, .capacity_bytes = ring_->capacity_bytes, .reason = {}},
+      {});
+  return nullptr;
+}
+
+const char* Connection::take_offer(const Upgrade& offer, std::vector<Descriptor>&& descriptors) {
+  const auto refuse = [&](std::string_view reason) {
+    refuse_ring(ring_->id, reason);
+    drop_ring();
+    return nullptr;
+  };
+  if (offer.capacity_bytes != ring_->capacity_bytes) return "a ring of another size than granted";
+  if (os::is_listening_end(descriptors[2].get()) != true) return refuse("no doorbell");
+  auto memory = transport::RingMemory::take(
+      {.to_server = std::move(descriptors[0]), .to_client = std::move(descriptors[1])},
+      ring_->capacity_bytes);
+  if (!memory) return refuse(memory.error());
+  auto doorbell = os::Doorbell::create();
+  if (!doorbell) return refuse("the server has no free descriptor");
+  auto hears = doorbell->duplicate_listening_end();
+  if (!hears) return refuse("the server has no free descriptor");
+  channel_.add_ring(std::move(*memory), std::move(*doorbell),
+                    os::DoorbellListener(std::move(descriptors[2])));
+  if (!loop_.watch_doorbell(*this)) {
+    channel_.drop_ring();
+    return refuse("the server is out of memory");
+  }
+  std::vector<Descriptor> sent;
+  sent.push_back(std::move(*hears));
+  ring_->stage = ServerRing::Stage::accepted;
+  session_.upgrade(ring_->id, {.step = Upgrade::Step::accept, .capacity_bytes = 0, .reason = {}},
+                   std::move(sent));
+  LoopCounts::bump(loop_.counts.rings);
+  loop_.look_at_ring_later(*ring_);
+  return nullptr;
+}
+
+const char* Connection::take_move() {
+  channel_.move_input();
+  if (ring_->stage == ServerRing::Stage::accepted) ring_->stage = ServerRing::Stage::in_use;
+  ring_->moved = true;
+  return nullptr;
+}
+
+void Connection::move_output() {
+  session_.outbox().go_on();
+  channel_.move_output();
+  write();
+}
+
+void Connection::rung() {
+  channel_.rung();
+  channel_.wake_up();
+  handle(0);
+}
+
+bool Connection::fall_asleep() {
+  const bool for_bytes = session_.wants_input() && !input_ended_;
+  const bool for_room = session_.unsent_bytes() > 0 && !cannot_write_;
+  return channel_.fall_asleep(for_bytes, for_room);
+}
+
+/// After each look at it: it is looked at again before the loop sleeps, or it is over.
+void Connection::tend_ring() {
+  if (channel_.is_ring_over()) {
+    give_ring_back();
+    channel_.drop_ring();
+  }
+  if (channel_.has_ring()) {
+    if (channel_.doorbell_fd() >= 0) loop_.keep_awake(*ring_);
+  } else if (ring_->stage == ServerRing::Stage::returning) {
+    drop_ring();
+  }
+}
+
+void Connection::look_at_ring() {
+  const bool used = std::exchange(ring_->used, false);
+  if (used || !channel_.writes_to_ring()) return loop_.look_at_ring_later(*ring_);
+  ring_->looked_at.leave();
+  ring_->stage = ServerRing::Stage::returning;
+  channel_.revoke();
+  handle(0);
+}
+
+/// What it costs ends here, although the client may still have to follow.
+void Connection::give_ring_back() {
+  loop_.unwatch_doorbell(*this);
+  if (!std::exchange(ring_->counted, false)) return;
+  if (ring_->stage != ServerRing::Stage::granted) LoopCounts::bump(loop_.counts.rings, -1);
+  loop_.service().quota.give_ring_back(*account);
+}
+
+void Connection::drop_ring() {
+  give_ring_back();
+  ring_.reset();
+}
+
+}  // namespace tincan::session

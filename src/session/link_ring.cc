@@ -1,0 +1,217 @@
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include "os/clock.h"
+#include "protocol/breach.h"
+#include "session/link.h"
+
+// The ring of a link: when it is asked for, how it is agreed on, and how its reader waits.
+
+namespace tincan::session {
+
+namespace {
+
+using wire::Upgrade;
+
+/// How long a link does not ask again after a refusal: what was refused for want of room may be had
+/// soon, what the server never gives is asked for once a minute. Chosen.
+constexpr Nanoseconds pause_first = std::chrono::milliseconds(100);
+constexpr Nanoseconds pause_longest = std::chrono::minutes(1);
+
+Upgrade step_of(Upgrade::Step step, std::uint64_t capacity_bytes = 0,
+                std::string_view reason = {}) {
+  return {.step = step, .capacity_bytes = capacity_bytes, .reason = reason};
+}
+
+}  // namespace
+
+/// Called for each call. So many in so short a time are worth a ring.
+void Link::consider_ring(Moment now) {
+  if (ring_options_.transport == Transport::socket || ++calls_ < ring_options_.after_calls) return;
+  const bool often = now.since(calls_since_) <= ring_options_.window;
+  calls_ = 0;
+  calls_since_ = now;
+  if (!often || now < ask_again_ || pump_ || is_over() || !session_.may(wire::ability_ring)) return;
+  guard([&] {
+    ring_ = std::make_unique<ClientRing>();
+    ring_->id = ++rings_asked_for_;
+    session_.upgrade(ring_->id, step_of(Upgrade::Step::ask, ring_options_.bytes), {});
+  });
+}
+
+const char* Link::on_upgrade(std::uint64_t id, const Upgrade& step,
+                             std::vector<Descriptor>&& descriptors) {
+  using Step = Upgrade::Step;
+  using Stage = ClientRing::Stage;
+  if (ring_ == nullptr || ring_->id != id) return "UPGRADE for no wish of ours";
+  const Stage stage = ring_->stage;
+  if (step.step == Step::grant && stage == Stage::asked) return take_grant(step);
+  if (step.step == Step::accept && stage == Stage::offered) {
+    return take_acceptance(std::move(descriptors));
+  }
+  if (step.step != Step::refuse || stage == Stage::in_use) return "UPGRADE out of order";
+  take_refusal(step.reason);
+  return nullptr;
+}
+
+void Link::take_refusal(std::string_view reason) {
+  ring_refusal_ = reason;
+  ring_pause_ = std::clamp(2 * ring_pause_, pause_first, pause_longest);
+  ask_again_ = os::now() + ring_pause_;
+  ring_.reset();
+}
+
+/// Of what was granted: we cannot.
+void Link::give_ring_up(std::string_view reason) {
+  session_.upgrade(ring_->id, step_of(Upgrade::Step::refuse, 0, reason), {});
+  take_refusal(reason);
+}
+
+const char* Link::take_grant(const Upgrade& grant) {
+  if (!ring::is_capacity(grant.capacity_bytes) || grant.capacity_bytes > ring_options_.bytes) {
+    return "a ring of a size that was not asked for";
+  }
+  if (!make_ring(grant.capacity_bytes)) give_ring_up("no memory or descriptor for it");
+  return nullptr;
+}
+
+/// Offers it, if everything that it takes can be had.
+bool Link::make_ring(std::size_t capacity_bytes) {
+  auto made = transport::RingMemory::make(capacity_bytes);
+  auto doorbell = os::Doorbell::create();
+  auto poller = os::Poller::create();
+  auto kick = os::Bell::create();
+  if (!made || !doorbell || !poller || !kick) return false;
+  auto hears = doorbell->duplicate_listening_end();
+  auto with_move = doorbell->duplicate_listening_end();
+  if (!hears || !with_move) return false;
+  if (!poller->add(channel_.fd(), EPOLLIN, &channel_) ||
+      !poller->add(kick->fd(), EPOLLIN, &ring_->kick)) {
+    return false;
+  }
+  std::vector<Descriptor> sent;
+  sent.push_back(std::move(made->files.to_server));
+  sent.push_back(std::move(made->files.to_client));
+  sent.push_back(std::move(*hears));
+  ring_->memory = std::move(made->memory);
+  ring_->doorbell = std::move(*doorbell);
+  ring_->goes_with_the_move = std::move(*with_move);
+  ring_->poller = std::move(*poller);
+  ring_->kick = std::move(*kick);
+  ring_->stage = ClientRing::Stage::offered;
+  session_.upgrade(ring_->id, step_of(Upgrade::Step::offer, capacity_bytes), std::move(sent));
+  return true;
+}
+
+const char* Link::take_acceptance(std::vector<Descriptor>&& descriptors) {
+  if (os::is_listening_end(descriptors[0].get()) != true) return "a doorbell that is none";
+  channel_.add_ring(std::move(*ring_->memory), std::move(*ring_->doorbell),
+                    os::DoorbellListener(std::move(descriptors[0])));
+  ring_->memory.reset();
+  ring_->doorbell.reset();
+  channel_.move_input();
+  ring_->stage = ClientRing::Stage::in_use;
+  const bool added =
+      ring_->poller->add(channel_.doorbell_fd(), EPOLLIN | EPOLLET, ring_.get()).has_value() &&
+      watch_doorbell();
+  if (!added) throw std::bad_alloc();  // the only reason, for it is a pipe of its own
+  std::vector<Descriptor> sent;
+  sent.push_back(std::move(ring_->goes_with_the_move));
+  session_.upgrade(ring_->id, step_of(Upgrade::Step::moved), std::move(sent));
+  ring_pause_ = Nanoseconds(0);
+  ring_refusal_.clear();
+  return nullptr;
+}
+
+void Link::move_output() {
+  session_.outbox().go_on();
+  channel_.move_output();
+  write_some();
+}
+
+/// True when there is nothing to be watched, or it is.
+bool Link::watch_doorbell() {
+  if (watcher == nullptr || channel_.doorbell_fd() < 0) return true;
+  void* const tag = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(this) | doorbell_bit);
+  return watcher->add(channel_.doorbell_fd(), EPOLLIN | EPOLLET, tag).has_value();
+}
+
+void Link::unwatch_doorbell() {
+  if (watcher != nullptr && channel_.doorbell_fd() >= 0) watcher->remove(channel_.doorbell_fd());
+}
+
+void Link::notice(bool rung) {
+  if (reading_) return;  // its reader sees for itself
+  if (rung) {
+    channel_.rung();
+    channel_.wake_up();
+  } else {
+    channel_.socket_has_news();
+  }
+}
+
+bool Link::let_ring_sleep() {
+  if (!channel_.has_ring() || reading_ || dead_) return true;
+  return channel_.fall_asleep(true, wants_to_write() && !rests());
+}
+
+/// After each look at it, by whoever reads: it may be over.
+void Link::tend_ring() {
+  if (!channel_.is_ring_over()) return;
+  ring_->poller->remove(channel_.doorbell_fd());
+  unwatch_doorbell();
+  channel_.drop_ring();
+  ring_.reset();
+}
+
+/// Whoever reads is to look again: there is something to write and no room, or the link is dead.
+void Link::kick_reader() {
+  if (std::exchange(ring_->reader_knows, true)) return;
+  ring_->kick->ring();
+}
+
+/// As read_for_all. All of it but sleeping is done with the lock, for the ring has one thread at a
+/// time.
+void Link::read_ring_for_all(Lock& lock, Moment until) {
+  if (rests()) until = std::min(until, write_again_);
+  bool nothing_there = false;
+  guard([&] {
+    auto read = read_now();
+    nothing_there = !read && read.error().code == EAGAIN;
+    take(std::move(read));
+  });
+  write();
+  if (nothing_there && !dead_) sleep_at_ring(lock, until);
+  if (!dead_ && ring_ != nullptr) tend_ring();
+}
+
+void Link::sleep_at_ring(Lock& lock, Moment until) {
+  const bool for_room = wants_to_write() && !rests();
+  if (!channel_.has_ring() || !channel_.fall_asleep(true, for_room)) return;
+  const bool at_socket =
+      (for_room || channel_.is_returning()) && channel_.waits_for_room_at_socket();
+  const std::uint32_t events_wanted = at_socket ? EPOLLIN | EPOLLOUT : EPOLLIN;
+  if (events_wanted != ring_->watched_for &&
+      ring_->poller->change(channel_.fd(), events_wanted, &channel_)) {
+    ring_->watched_for = events_wanted;
+  }
+  ring_->reader_knows = for_room;
+  std::array<epoll_event, 4> room;
+  lock.unlock();
+  const auto events = ring_->poller->wait(room, until);
+  lock.lock();
+  ring_->reader_knows = false;
+  channel_.wake_up();
+  if (!events) return;
+  for (const epoll_event& event : *events) {
+    if (event.data.ptr == ring_.get()) channel_.rung();
+    if (event.data.ptr == &channel_ && (event.events & ~std::uint32_t{EPOLLOUT}) != 0) {
+      channel_.socket_has_news();
+    }
+    if (event.data.ptr == &ring_->kick) ring_->kick->quiet();
+  }
+}
+
+}  // namespace tincan::session
