@@ -48,6 +48,13 @@ struct ListenOptions {
   bool abstract = false;
 };
 
+/// How to wait for what comes through a ring.
+enum class Waiting : std::uint8_t {
+  block,     ///< Sleep at once: no CPU time is spent, and each message pays for a wake-up.
+  adaptive,  ///< Look for a moment before sleeping, where and when that has been worth it.
+  spin,      ///< Look until it comes. For who owns a CPU.
+};
+
 /// How a server treats its clients.
 struct ServerOptions {
   mode_t mode = 0600;                     ///< As ListenOptions::mode.
@@ -75,6 +82,7 @@ struct ServerOptions {
   std::uint32_t descriptors_held_max = limits::descriptors_held_max;
   std::uint32_t connections_max = limits::connections_max;                  ///< In all.
   std::uint32_t connections_per_uid_max = limits::connections_per_uid_max;  ///< Of one uid.
+  Waiting waiting = Waiting::adaptive;
   std::uint32_t rings_max = limits::rings_max;  ///< Rings in shared memory, in all. 0: none.
   std::uint32_t rings_per_uid_max = limits::rings_per_uid_max;            ///< Of one uid.
   std::uint32_t ring_grants_per_second = limits::ring_grants_per_second;  ///< To one uid.
@@ -113,6 +121,7 @@ struct ClientOptions {
   std::uint64_t payload_bytes_max = limits::payload_bytes_max;      ///< The largest reply.
   std::uint32_t calls_in_flight_max = limits::calls_in_flight_max;  ///< Over all threads.
   Transport transport = Transport::socket;
+  Waiting waiting = Waiting::adaptive;
   std::uint64_t ring_bytes = limits::ring_bytes;  ///< Of a ring, each way; a power of two.
   /// A ring is asked for when so many calls were made
   std::uint32_t ring_after_calls = limits::ring_after_calls;

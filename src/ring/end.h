@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "ring/layout.h"
 
@@ -67,6 +68,24 @@ class BasicEnd {
   /// Says that this side sleeps for `what` (of Sleep), and looks once more. False: it must not, for
   /// something has come; it is awake then.
   [[nodiscard]] bool fall_asleep(std::uint32_t what);
+  /// For a thread that looks on its own whether something was published since: of all that is here,
+  /// it touches the other side's word alone.
+  struct Watch {
+    const typename Atomics::template Word<std::uint64_t>* produced;
+    std::uint64_t seen;
+    [[nodiscard]] bool operator()() const {
+      return produced->load(std::memory_order_acquire) != seen;
+    }
+  };
+  [[nodiscard]] Watch watch() const { return {&theirs_.produced, peer_produced_}; }
+  /// Says where this side runs.
+  void say_cpu(std::uint32_t cpu) {
+    if (std::exchange(cpu_, cpu) != cpu) ours_.cpu.store(cpu, std::memory_order_relaxed);
+  }
+  /// Where the other side says that it runs: any number.
+  [[nodiscard]] std::uint32_t peer_cpu() const {
+    return theirs_.cpu.load(std::memory_order_relaxed);
+  }
   /// It rings no doorbell of ours any more.
   void wake_up() {
     sleep_ &= ~what_mask;
@@ -125,6 +144,7 @@ class BasicEnd {
   std::uint64_t consumed_ = 0;       ///< of which so much was copied out,
   std::uint64_t released_ = 0;       ///< and so much it knows of.
   std::uint32_t descriptor_sets_ = 0;
+  std::uint32_t cpu_ = cpu_unknown;
   std::uint32_t sleep_ = 0;     ///< Our sleep word.
   std::uint32_t rung_for_ = 0;  ///< The other's sleep word when its doorbell was last rung.
   bool peer_revoked_ = false;

@@ -64,6 +64,12 @@ class Connection final : private protocol::Events {
   void rung();
   /// Says that nobody looks at the ring until it is rung. False: there is something now.
   [[nodiscard]] bool fall_asleep();
+  /// The loop looks at it from `cpu`. Returns where the client says that it runs.
+  std::uint32_t look_from(std::uint32_t cpu) {
+    channel_.say_cpu(cpu);
+    return channel_.peer_cpu();
+  }
+  [[nodiscard]] bool is_ring_readable() { return channel_.is_ring_readable(); }
   /// Takes the ring back when it was not used since the last time.
   void look_at_ring();
   /// Null without one.

@@ -50,6 +50,18 @@ class ConnectionQueue {
     first.leave();
     return first.connection_;
   }
+  /// Goes through all; `visit` changes no queue.
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (Queued* at = ends_.next_; at != &ends_; at = at->next_) visit(*at->connection_);
+  }
+  template <class Condition>
+  [[nodiscard]] bool any_of(Condition condition) const {
+    for (Queued* at = ends_.next_; at != &ends_; at = at->next_) {
+      if (condition(*at->connection_)) return true;
+    }
+    return false;
+  }
   /// Takes all of `other`; for an empty queue.
   void take(ConnectionQueue& other) {
     if (other.empty()) return;

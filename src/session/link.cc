@@ -50,6 +50,7 @@ Link::Link(Descriptor socket, Peer peer, const ClientOptions& options, PayloadPo
                     .bytes = options.ring_bytes,
                     .after_calls = options.ring_after_calls,
                     .window = options.ring_window},
+      spins_(options.waiting),
       in_(aligned_bytes(input_bytes)) {}
 
 Link::~Link() { path::forget_socket(peer_); }

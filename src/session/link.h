@@ -15,6 +15,7 @@
 #include "os/poller.h"
 #include "protocol/session.h"
 #include "session/client_ring.h"
+#include "session/waiting.h"
 #include "tincan/options.h"
 #include "tincan/peer.h"
 #include "transport/moving_channel.h"
@@ -136,6 +137,7 @@ class Link final : private protocol::Events {
   void move_output();
   void tend_ring();
   void read_ring_for_all(Lock& lock, Moment until);
+  [[nodiscard]] bool look_at_ring(Lock& lock, Moment until);
   void sleep_at_ring(Lock& lock, Moment until);
   void kick_reader();
   [[nodiscard]] bool wants_descriptors() const { return accepts_descriptors_ || ring_ != nullptr; }
@@ -191,6 +193,7 @@ class Link final : private protocol::Events {
   std::uint64_t rings_asked_for_ = 0;
   Moment ask_again_;  ///< Not before.
   Nanoseconds ring_pause_{0};
+  SpinBudget spins_;
   std::string ring_refusal_;  ///< Why there is none, in the words of the last refusal.
 
   bool dead_ = false;

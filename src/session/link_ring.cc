@@ -183,13 +183,28 @@ void Link::read_ring_for_all(Lock& lock, Moment until) {
     take(std::move(read));
   });
   write();
-  if (nothing_there && !dead_) sleep_at_ring(lock, until);
+  if (nothing_there && !dead_ && channel_.has_ring() && !look_at_ring(lock, until)) {
+    sleep_at_ring(lock, until);
+  }
   if (!dead_ && ring_ != nullptr) tend_ring();
+}
+
+/// Looks for a moment whether something comes, if that is likely. With something to write it does
+/// not: it would not see that there is room.
+bool Link::look_at_ring(Lock& lock, Moment until) {
+  if (!channel_.reads_from_ring()) return false;
+  channel_.say_cpu(os::current_cpu());
+  if (wants_to_write() || !spins_.is_worthwhile(channel_.peer_cpu())) return false;
+  const auto watch = channel_.watch();
+  lock.unlock();
+  const bool came = spins_.look_for(watch, until);
+  lock.lock();
+  return came;
 }
 
 void Link::sleep_at_ring(Lock& lock, Moment until) {
   const bool for_room = wants_to_write() && !rests();
-  if (!channel_.has_ring() || !channel_.fall_asleep(true, for_room)) return;
+  if (!channel_.fall_asleep(true, for_room)) return;
   const bool at_socket =
       (for_room || channel_.is_returning()) && channel_.waits_for_room_at_socket();
   const std::uint32_t events_wanted = at_socket ? EPOLLIN | EPOLLOUT : EPOLLIN;
@@ -199,9 +214,11 @@ void Link::sleep_at_ring(Lock& lock, Moment until) {
   }
   ring_->reader_knows = for_room;
   std::array<epoll_event, 4> room;
+  const Moment start = os::now();
   lock.unlock();
   const auto events = ring_->poller->wait(room, until);
   lock.lock();
+  spins_.slept_since(start);
   ring_->reader_knows = false;
   channel_.wake_up();
   if (!events) return;

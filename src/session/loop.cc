@@ -72,7 +72,8 @@ Loop::Loop(Service& service, os::Poller poller, os::Bell bell)
       poller_(std::move(poller)),
       mailbox_(std::make_shared<Mailbox>(std::move(bell), service.pool)),
       input_(aligned_bytes(input_bytes)),
-      events_(events_per_turn) {
+      events_(events_per_turn),
+      spins_(service.options.waiting) {
   spare_buffers_.reserve(spare_buffers_max);
 }
 
@@ -112,8 +113,8 @@ Moment Loop::deadline() const {
 bool Loop::turn(Moment until) {
   if (current_loop == this) return true;
   if (service_.is_forked()) return false;
-  if (!awake_.empty() && !let_rings_sleep()) until = Moment();
-  const auto events = poller_.wait(events_, std::min(until, deadline()));
+  const auto events =
+      awake_.empty() ? poller_.wait(events_, std::min(until, deadline())) : wait_at_rings(until);
   const Turning turning(*this);
   ++turns_;
   ConnectionQueue left_over;

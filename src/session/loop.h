@@ -13,6 +13,7 @@
 #include "session/connection.h"
 #include "session/connection_queue.h"
 #include "session/mailbox.h"
+#include "session/waiting.h"
 #include "tincan/server.h"
 
 namespace tincan::session {
@@ -146,6 +147,8 @@ class Loop {
   void take_back(RequestState& request);
 
   // loop_rings.cc
+  [[nodiscard]] os::Sys<std::span<epoll_event>> wait_at_rings(Moment until);
+  [[nodiscard]] bool look_at_awake(Moment until);
   void look_at_rings(Moment now);
   [[nodiscard]] Moment next_look_at_rings() const;
 
@@ -164,6 +167,7 @@ class Loop {
   std::vector<epoll_event> events_;
   ConnectionQueue to_flush_;
   ConnectionQueue to_read_;
+  SpinBudget spins_;
   ConnectionQueue awake_;               ///< Those with rings that are not asleep.
   ConnectionQueue looked_at_;           ///< Those with rings, the longest ago first.
   std::unique_ptr<Connection> buried_;  ///< The first of a chain.

@@ -98,6 +98,10 @@ class MovingChannel final : public Channel {
   [[nodiscard]] bool is_ring_readable() {
     return input_ == Path::ring && pair_->ring->is_readable();
   }
+  /// See ring::End; while it reads from the ring.
+  [[nodiscard]] ring::End::Watch watch() const { return pair_->ring->end().watch(); }
+  void say_cpu(std::uint32_t cpu) { pair_->ring->end().say_cpu(cpu); }
+  [[nodiscard]] std::uint32_t peer_cpu() const { return pair_->ring->end().peer_cpu(); }
   /// Room is to be waited for at the socket, by poll(2).
   [[nodiscard]] bool waits_for_room_at_socket() const {
     return output_ != Path::ring || pair_->socket.waits_for_room();
