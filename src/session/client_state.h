@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "os/mutex.h"
 #include "os/poller.h"
 #include "os/process.h"
 #include "path/connect.h"
@@ -53,7 +54,7 @@ struct Client::State {
   [[nodiscard]] bool is_forked() const { return os::fork_generation() != generation_; }
 
  private:
-  using Lock = std::unique_lock<std::mutex>;
+  using Lock = std::unique_lock<os::Mutex>;
   using Link = session::Link;
 
   /// A call that a completion waits for; it owns what a waiting caller would lend.
@@ -156,7 +157,7 @@ struct Client::State {
   const bool connects_once_;
   PayloadPool* const pool_;
 
-  std::mutex mutex_;
+  os::Mutex mutex_;
   std::unique_ptr<Link> link_;                  ///< The one for new calls; null: to be connected.
   std::vector<std::unique_ptr<Link>> retired_;  ///< Draining or dead, until their calls have ended.
   bool connecting_ = false;

@@ -12,6 +12,7 @@
 #include "base/no_memory.h"
 #include "base/payload.h"
 #include "base/time.h"
+#include "os/mutex.h"
 #include "os/poller.h"
 #include "protocol/session.h"
 #include "session/client_ring.h"
@@ -50,7 +51,7 @@ struct LinkCall : protocol::OutgoingCall {
 /// meanwhile.
 class Link final : private protocol::Events {
  public:
-  using Lock = std::unique_lock<std::mutex>;
+  using Lock = std::unique_lock<os::Mutex>;
 
   /// `pump`, when set, is run in place of waiting: it makes the server in this very thread work.
   Link(Descriptor socket, Peer peer, const ClientOptions& options, PayloadPool& pool,

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "os/mutex.h"
 #include "os/poller.h"
 #include "os/process.h"
 #include "session/request_state.h"
@@ -83,7 +84,7 @@ class Mailbox {
 
   PayloadPool* const pool_;
   const std::uint32_t generation_ = os::fork_generation();
-  std::mutex mutex_;
+  os::Mutex mutex_;
   os::Bell bell_;
   bool rung_ = false;
   bool closed_ = false;
