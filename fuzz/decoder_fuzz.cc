@@ -25,8 +25,8 @@ void require(bool holds, const char* what) {
 void check_hello(std::span<const std::byte> body) {
   const auto hello = wire::decode_hello(body);
   if (!hello) return;
-  Bytes encoded;
-  wire::encode_hello(*hello, encoded);
+  Bytes encoded(wire::encoded_hello_bytes_max);
+  encoded.resize(wire::encode_hello(*hello, encoded.data()));
   const auto parsed = wire::parse_frame(std::span(encoded).subspan(wire::preamble.size()));
   require(parsed.state == wire::Parsed::State::whole, "an encoded HELLO is a frame");
   const auto again = wire::decode_hello(parsed.frame.body);
@@ -62,8 +62,8 @@ void check_error(std::span<const std::byte> body) {
   const auto error = wire::decode_error(body);
   require(error.has_value() == (body.size() >= 8), "an error needs eight bytes and no more");
   if (!error) return;
-  Bytes encoded;
-  wire::encode_error(1, *error, encoded);
+  Bytes encoded(wire::encoded_error_bytes_max);
+  encoded.resize(wire::encode_error(1, *error, encoded.data()));
   const auto parsed = wire::parse_frame(encoded);
   require(parsed.state == wire::Parsed::State::whole, "an encoded error is a frame");
   const auto again = wire::decode_error(parsed.frame.body);

@@ -41,7 +41,7 @@ void Outbox::advance_partly(std::size_t count) {
     bytes_.clear();
     head_ = 0;
   } else if (head_ >= compaction_bytes && head_ >= bytes_.size() - head_) {
-    bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(head_));
+    bytes_.erase_front(head_);
     head_ = 0;
   }
 }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/buffer.h"
 #include "tincan/descriptor.h"
 
 namespace tincan::protocol {
@@ -22,7 +23,10 @@ class Outbox {
 
   /// To append to. Only its end may be changed; its memory too, while nothing is unsent, so that
   /// idle connections need none of their own.
-  [[nodiscard]] std::vector<std::byte>& bytes() { return bytes_; }
+  [[nodiscard]] Buffer& bytes() { return bytes_; }
+  /// Where the next `count` bytes of the stream are to be written; `commit` puts them on it.
+  [[nodiscard]] std::byte* prepare(std::size_t count) { return bytes_.prepare(count); }
+  void commit(std::size_t count) { bytes_.commit(count); }
   /// `descriptors` belong to the byte at `position()`, which is about to be appended.
   void attach(std::vector<Descriptor>&& descriptors) {
     if (!descriptors.empty()) marks_.push_back({position(), std::move(descriptors), false});
@@ -44,7 +48,7 @@ class Outbox {
     std::span<const Descriptor> descriptors;
   };
   [[nodiscard]] Chunk front() const {
-    const Chunk all{std::span(bytes_).subspan(head_), {}};
+    const Chunk all{bytes_.bytes().subspan(head_), {}};
     return marks_.empty() ? all : up_to_next_mark(all);
   }
   /// `count` bytes of the chunk were written; descriptors went with the first of them.
@@ -71,7 +75,7 @@ class Outbox {
     bool is_stop;
   };
 
-  std::vector<std::byte> bytes_;
+  Buffer bytes_;
   std::size_t head_ = 0;
   std::uint64_t written_ = 0;
   std::vector<Mark> marks_;

@@ -7,13 +7,13 @@ namespace tincan::protocol {
 
 Session::Session(const Settings& settings, PayloadPool& pool, Events& events)
     : settings_(settings), pool_(pool), events_(events) {
-  wire::encode_hello({.payload_bytes_max = settings.payload_bytes_max,
-                      .calls_in_flight_max = settings.calls_in_flight_max,
-                      .descriptors_max = settings.descriptors_max,
-                      .abilities = settings.abilities,
-                      .clock_offset_nanoseconds = settings.clock_offset_nanoseconds,
-                      .nonce = settings.nonce},
-                     outbox_.bytes());
+  const wire::Hello hello{.payload_bytes_max = settings.payload_bytes_max,
+                          .calls_in_flight_max = settings.calls_in_flight_max,
+                          .descriptors_max = settings.descriptors_max,
+                          .abilities = settings.abilities,
+                          .clock_offset_nanoseconds = settings.clock_offset_nanoseconds,
+                          .nonce = settings.nonce};
+  outbox_.commit(wire::encode_hello(hello, outbox_.prepare(wire::encoded_hello_bytes_max)));
 }
 
 Session::~Session() = default;

@@ -265,6 +265,8 @@ class Session {
                     std::span<const std::byte> payload, std::vector<Descriptor>&& descriptors,
                     OutgoingCall* call);
   void encode_next_fragments();
+  void put_bare(wire::Kind kind, std::uint64_t id);
+  void put_error(std::uint64_t id, const wire::Error& error);
   void encode_next_fragment(Fragments& message);
   void completed(OutgoingCall& call);
   [[nodiscard]] bool has_room() const;

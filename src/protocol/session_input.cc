@@ -121,7 +121,7 @@ Session::Verdict Session::take_ping(const wire::Frame& frame) {
   if (outbox_.unsent_bytes() > pings_outgoing_bytes_max(settings_)) {
     return breach("pings, and reads nothing");
   }
-  wire::encode_bare(Kind::pong, frame.header.id, outbox_.bytes());
+  put_bare(Kind::pong, frame.header.id);
   return {};
 }
 

@@ -130,16 +130,17 @@ void Session::encode_first(wire::FrameHeader header, wire::Prologue& prologue,
   header.descriptors = static_cast<std::uint16_t>(descriptors.size());
   if (more) header.flags |= wire::flag_more;
 
+  const std::size_t first_bytes_max = std::min(payload.size(), limits::fragment_bytes_max);
+  std::byte* const out =
+      outbox_.prepare(sizeof header + wire::encoded_prologue_bytes_max + first_bytes_max);
   outbox_.attach(std::move(descriptors));
   const std::uint64_t position = outbox_.position();
-  std::byte head[sizeof header + wire::encoded_prologue_bytes_max];
-  const wire::PrologueLayout layout = wire::encode_prologue(prologue, head + sizeof header);
+  const wire::PrologueLayout layout = wire::encode_prologue(prologue, out + sizeof header);
   const std::size_t count = std::min(payload.size(), limits::fragment_bytes_max - layout.bytes);
   header.body_bytes = static_cast<std::uint32_t>(layout.bytes + count);
-  std::memcpy(head, &header, sizeof header);
-  std::vector<std::byte>& out = outbox_.bytes();
-  out.insert(out.end(), head, head + sizeof header + layout.bytes);
-  out.insert(out.end(), payload.begin(), payload.begin() + static_cast<std::ptrdiff_t>(count));
+  std::memcpy(out, &header, sizeof header);
+  if (count > 0) std::memcpy(out + sizeof header + layout.bytes, payload.data(), count);
+  outbox_.commit(sizeof header + header.body_bytes);
 
   if (call != nullptr) {
     call->deadline_position_ = position + sizeof header + layout.deadline;
@@ -155,6 +156,16 @@ void Session::encode_first(wire::FrameHeader header, wire::Prologue& prologue,
   } else if (call != nullptr) {
     completed(*call);
   }
+}
+
+void Session::put_bare(Kind kind, std::uint64_t id) {
+  const auto header = wire::FrameHeader::bare(kind, id);
+  std::memcpy(outbox_.prepare(sizeof header), &header, sizeof header);
+  outbox_.commit(sizeof header);
+}
+
+void Session::put_error(std::uint64_t id, const wire::Error& error) {
+  outbox_.commit(wire::encode_error(id, error, outbox_.prepare(wire::encoded_error_bytes_max)));
 }
 
 void Session::completed(OutgoingCall& call) {
@@ -184,13 +195,15 @@ void Session::encode_next_fragment(Fragments& message) {
   std::uint8_t flags = wire::flag_continued;
   if (count < message.rest.size()) flags |= wire::flag_more;
   if (message.call != nullptr && message.call->one_way) flags |= wire::flag_one_way;
-  wire::Writer writer(outbox_.bytes());
-  writer.value(wire::FrameHeader{.body_bytes = static_cast<std::uint32_t>(count),
+  const wire::FrameHeader header{.body_bytes = static_cast<std::uint32_t>(count),
                                  .kind = message.kind,
                                  .flags = flags,
                                  .descriptors = 0,
-                                 .id = message.id});
-  writer.bytes(message.rest.first(count));
+                                 .id = message.id};
+  std::byte* const out = outbox_.prepare(sizeof header + count);
+  std::memcpy(out, &header, sizeof header);
+  std::memcpy(out + sizeof header, message.rest.data(), count);
+  outbox_.commit(sizeof header + count);
   message.rest = message.rest.subspan(count);
   fragments_bytes_ -= count;
 }
@@ -220,7 +233,7 @@ bool Session::give_up(OutgoingCall& call) {
       return true;
     case Stage::partly:
       // The server cannot run what it never gets whole. Its answer to the cancel frees the slot.
-      wire::encode_bare(Kind::cancel, call.id_, outbox_.bytes());
+      put_bare(Kind::cancel, call.id_);
       drop_fragments(call.id_);
       detach();
       return true;
@@ -233,7 +246,7 @@ bool Session::give_up(OutgoingCall& call) {
         detach();
         return true;
       }
-      if (!call.one_way) wire::encode_bare(Kind::cancel, call.id_, outbox_.bytes());
+      if (!call.one_way) put_bare(Kind::cancel, call.id_);
       call.stage_ = Stage::given_up;
       return false;
     }
@@ -299,7 +312,7 @@ Delivery Session::fail(std::uint64_t id, const wire::Error& error) {
   if (slot == nullptr || ended_) return Delivery::gone;
   *slot = IncomingSlot();
   --calls_to_answer_;
-  wire::encode_error(id, error, outbox_.bytes());
+  put_error(id, error);
   return Delivery::queued;
 }
 
@@ -312,19 +325,17 @@ void Session::release(std::size_t payload_bytes, bool one_way, std::size_t descr
 void Session::drain() {
   if (drains_ || ended_) return;
   drains_ = true;
-  wire::encode_bare(Kind::drain, peer_sequence_, outbox_.bytes());
+  put_bare(Kind::drain, peer_sequence_);
 }
 
 void Session::upgrade(std::uint64_t id, const wire::Upgrade& step,
                       std::vector<Descriptor>&& descriptors) {
   TINCAN_CHECK(descriptors.size() == wire::Upgrade::descriptors_with(step.step));
   outbox_.attach(std::move(descriptors));
-  wire::encode_upgrade(id, step, outbox_.bytes());
+  outbox_.commit(wire::encode_upgrade(id, step, outbox_.prepare(wire::encoded_upgrade_bytes_max)));
   if (wire::Upgrade::ends_the_stream(step.step)) outbox_.stop_here();
 }
 
-void Session::say_goodbye(const wire::Error& error) {
-  wire::encode_error(0, error, outbox_.bytes());
-}
+void Session::say_goodbye(const wire::Error& error) { put_error(0, error); }
 
 }  // namespace tincan::protocol

@@ -58,7 +58,7 @@ void Connection::read() {
   if (session_.stopped_early()) return take_unread();
   const std::size_t kept = unread_.size();
   const std::span<std::byte> buffer = loop_.input_buffer();
-  if (kept > 0) std::ranges::copy(unread_, buffer.begin());
+  if (kept > 0) std::ranges::copy(unread_.bytes(), buffer.begin());
   const std::span<std::byte> room = buffer.subspan(kept);
   std::vector<Descriptor> descriptors;
   const auto read = channel_.read(room, wants_descriptors() ? &descriptors : nullptr);
@@ -89,19 +89,20 @@ void Connection::take(std::span<const std::byte> bytes) {
     if (unread_.capacity() > 0) loop_.take_back_buffer(unread_);
   } else {
     if (unread_.capacity() == 0) loop_.lend_buffer(unread_);
-    unread_.assign(rest.begin(), rest.end());
+    unread_.assign(rest);
   }
 }
 
 /// Goes on with what was received and was more than a turn's share, or than the peer may have with
 /// us at once.
 void Connection::take_unread() {
-  const auto consumed = receive(std::span(unread_).subspan(unread_begin_));
+  const auto consumed = receive(unread_.bytes().subspan(unread_begin_));
   if (!consumed) return;
   unread_begin_ += *consumed;
   if (session_.stopped_early()) return;
-  const auto rest = std::span(unread_).subspan(unread_begin_);
-  unread_ = std::vector<std::byte>(rest.begin(), rest.end());
+  Buffer rest;
+  rest.append(unread_.bytes().subspan(unread_begin_));
+  unread_ = std::move(rest);
   unread_begin_ = 0;
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/buffer.h"
 #include "os/poller.h"
 #include "protocol/session.h"
 #include "session/connection_queue.h"
@@ -158,7 +159,7 @@ class Connection final : private protocol::Events {
   bool cannot_write_ = false;
   bool draining_ = false;
   bool receiving_ = false;
-  std::vector<std::byte> unread_;    ///< Received, and not a whole frame, or more than wanted now.
+  Buffer unread_;                    ///< Received, and not a whole frame, or more than wanted now.
   std::size_t unread_begin_ = 0;     ///< What was before has been decoded.
   std::uint64_t charged_bytes_ = 0;  ///< To the account.
   RequestState* requests_ = nullptr;

@@ -88,8 +88,8 @@ Loop::~Loop() {
   }
 }
 
-void Loop::take_back_buffer(std::vector<std::byte>& used) {
-  std::vector<std::byte> buffer = std::exchange(used, {});
+void Loop::take_back_buffer(Buffer& used) {
+  Buffer buffer = std::exchange(used, {});
   if (spare_buffers_.size() >= spare_buffers_.capacity()) return;
   if (buffer.capacity() > spare_buffer_bytes_max) return;
   buffer.clear();

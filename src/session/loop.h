@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/aligned.h"
+#include "base/buffer.h"
 #include "os/poller.h"
 #include "session/connection.h"
 #include "session/connection_queue.h"
@@ -68,13 +69,13 @@ class Loop {
   [[nodiscard]] std::span<std::byte> input_buffer() { return {input_.get(), input_bytes}; }
   /// Gives room to `bare`, which has none, if there is some to spare: for what is unsent, or for a
   /// frame that is not whole.
-  void lend_buffer(std::vector<std::byte>& bare) {
+  void lend_buffer(Buffer& bare) {
     if (spare_buffers_.empty()) return;
     bare.swap(spare_buffers_.back());
     spare_buffers_.pop_back();
   }
   /// Leaves `used` bare; what it holds is not needed any more.
-  void take_back_buffer(std::vector<std::byte>& used);
+  void take_back_buffer(Buffer& used);
   [[nodiscard]] RequestState* new_request(std::string_view method);
   /// The handle or the loop lets go of `request`, on this thread.
   void let_go(RequestState& request);
@@ -163,7 +164,7 @@ class Loop {
   os::Poller poller_;
   std::shared_ptr<Mailbox> mailbox_;
   AlignedBytes input_;
-  std::vector<std::vector<std::byte>> spare_buffers_;
+  std::vector<Buffer> spare_buffers_;
   std::vector<epoll_event> events_;
   ConnectionQueue to_flush_;
   ConnectionQueue to_read_;

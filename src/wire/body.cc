@@ -42,18 +42,21 @@ class FieldWriter {
     std::memcpy(out_, &value, sizeof value);
     out_ += sizeof value;
   }
-  void field(std::uint8_t tag, std::span<const std::byte> value) {
+  void text(std::string_view text) {
+    // memcpy takes no null, which an empty view may have.
+    if (!text.empty()) std::memcpy(out_, text.data(), text.size());
+    out_ += text.size();
+  }
+  void field(std::uint8_t tag, std::string_view value) {
     this->value(tag);
     this->value(static_cast<std::uint8_t>(value.size()));
-    // memcpy takes no null, which an empty span may have.
-    if (!value.empty()) std::memcpy(out_, value.data(), value.size());
-    out_ += value.size();
+    text(value);
   }
   template <class T>
     requires std::is_trivially_copyable_v<T>
   void field(std::uint8_t tag, const T& value) {
     this->value(tag);
-    this->value(std::uint8_t{sizeof value});
+    this->value(std::uint8_t{sizeof(T)});
     this->value(value);
   }
   [[nodiscard]] std::byte* end() const { return out_; }
@@ -62,15 +65,13 @@ class FieldWriter {
   std::byte* out_;
 };
 
-/// Writes the header of a frame whose body was appended from `start` + the header's size on.
-void finish_frame(std::vector<std::byte>& out, std::size_t start, Kind kind, std::uint64_t id) {
-  const FrameHeader header{
-      .body_bytes = static_cast<std::uint32_t>(out.size() - start - sizeof(FrameHeader)),
-      .kind = kind,
-      .flags = 0,
-      .descriptors = 0,
-      .id = id};
-  std::memcpy(out.data() + start, &header, sizeof header);
+void write_header(Kind kind, std::uint64_t id, std::size_t body_bytes, std::byte* out) {
+  const FrameHeader header{.body_bytes = static_cast<std::uint32_t>(body_bytes),
+                           .kind = kind,
+                           .flags = 0,
+                           .descriptors = 0,
+                           .id = id};
+  std::memcpy(out, &header, sizeof header);
 }
 
 /// Takes a field of the right length into `target`; false when its length is wrong.
@@ -146,11 +147,10 @@ bool take_upgrade_field(const Field& field, Upgrade& upgrade) {
 
 }  // namespace
 
-void encode_hello(const Hello& hello, std::vector<std::byte>& out) {
-  static constexpr std::size_t fields_bytes_max = 6 + 10 + 6 + 6 + 10 + 10 + 10;
-  std::byte bytes[preamble.size() + sizeof(FrameHeader) + fields_bytes_max];
-  std::memcpy(bytes, preamble.data(), preamble.size());
-  std::byte* const fields = bytes + preamble.size() + sizeof(FrameHeader);
+std::size_t encode_hello(const Hello& hello, std::byte* out) {
+  std::memcpy(out, preamble.data(), preamble.size());
+  std::byte* const header = out + preamble.size();
+  std::byte* const fields = header + sizeof(FrameHeader);
   FieldWriter writer(fields);
   writer.field(hello_tag::versions,
                static_cast<std::uint32_t>(hello.version_highest << 16 | hello.version_lowest));
@@ -160,13 +160,8 @@ void encode_hello(const Hello& hello, std::vector<std::byte>& out) {
   writer.field(hello_tag::abilities, hello.abilities);
   writer.field(hello_tag::clock_offset, hello.clock_offset_nanoseconds);
   if (hello.nonce != 0) writer.field(hello_tag::nonce, hello.nonce);
-  const FrameHeader header{.body_bytes = static_cast<std::uint32_t>(writer.end() - fields),
-                           .kind = Kind::hello,
-                           .flags = 0,
-                           .descriptors = 0,
-                           .id = 0};
-  std::memcpy(bytes + preamble.size(), &header, sizeof header);
-  out.insert(out.end(), bytes, writer.end());
+  write_header(Kind::hello, 0, static_cast<std::size_t>(writer.end() - fields), header);
+  return static_cast<std::size_t>(writer.end() - out);
 }
 
 std::optional<Hello> decode_hello(std::span<const std::byte> body) {
@@ -185,7 +180,7 @@ PrologueLayout encode_prologue(const Prologue& prologue, std::byte* out) {
   PrologueLayout layout;
   FieldWriter writer(out + sizeof(std::uint16_t));  // the length of the fields comes first
   if (!prologue.method.empty()) {
-    writer.field(prologue_tag::method, std::as_bytes(std::span(prologue.method)));
+    writer.field(prologue_tag::method, prologue.method);
   }
   if (prologue.method_number) writer.field(prologue_tag::method_number, *prologue.method_number);
   if (prologue.deadline) {
@@ -193,7 +188,7 @@ PrologueLayout encode_prologue(const Prologue& prologue, std::byte* out) {
     layout.deadline = static_cast<std::size_t>(writer.end() - out) - sizeof(std::int64_t);
   }
   if (prologue.cpu) writer.field(prologue_tag::cpu, *prologue.cpu);
-  if (prologue.idempotent) writer.field(prologue_tag::idempotent, std::span<const std::byte>());
+  if (prologue.idempotent) writer.field(prologue_tag::idempotent, std::string_view());
   if (prologue.trace) writer.field(prologue_tag::trace, *prologue.trace);
   if (prologue.payload_bytes) writer.field(prologue_tag::payload_bytes, *prologue.payload_bytes);
   layout.bytes = static_cast<std::size_t>(writer.end() - out);
@@ -217,21 +212,21 @@ bool decode_prologue(std::span<const std::byte> body, Prologue& prologue,
   return reader.whole();
 }
 
-void encode_error(std::uint64_t id, const Error& error, std::vector<std::byte>& out) {
-  Writer writer(out);
-  const std::size_t start = out.size();
-  writer.value(FrameHeader{});
+std::size_t encode_error(std::uint64_t id, const Error& error, std::byte* out) {
+  static constexpr std::string_view ellipsis = "…";
+  std::byte* const body = out + sizeof(FrameHeader);
+  FieldWriter writer(body);
   writer.value(static_cast<std::uint16_t>(error.reason));
   writer.value(std::uint16_t{0});
   writer.value(error.code);
-  static constexpr std::string_view ellipsis = "…";
   if (error.text.size() <= limits::error_text_bytes_max) {
     writer.text(error.text);
   } else {
     writer.text(error.text.substr(0, limits::error_text_bytes_max - ellipsis.size()));
     writer.text(ellipsis);
   }
-  finish_frame(out, start, Kind::error, id);
+  write_header(Kind::error, id, static_cast<std::size_t>(writer.end() - body), out);
+  return static_cast<std::size_t>(writer.end() - out);
 }
 
 std::optional<Error> decode_error(std::span<const std::byte> body) {
@@ -248,22 +243,25 @@ std::optional<Error> decode_error(std::span<const std::byte> body) {
   return error;
 }
 
-void encode_upgrade(std::uint64_t id, const Upgrade& upgrade, std::vector<std::byte>& out) {
+std::size_t encode_upgrade(std::uint64_t id, const Upgrade& upgrade, std::byte* out) {
   static constexpr std::size_t field_bytes_max = 255;
-  const std::size_t start = out.size();
-  Writer writer(out);
-  writer.value(FrameHeader{});
-  writer.field(upgrade_tag::step, static_cast<std::uint8_t>(upgrade.step));
+  std::byte* const body = out + sizeof(FrameHeader);
+  FieldWriter writer(body);
+  writer.field(upgrade_tag::step, upgrade.step);
   if (upgrade.capacity_bytes != 0) {
     writer.field(upgrade_tag::capacity_bytes, upgrade.capacity_bytes);
   }
   if (!upgrade.reason.empty()) {
-    writer.field(upgrade_tag::reason, upgrade.reason.substr(0, field_bytes_max));
+    writer.field(upgrade_tag::reason,
+                 std::as_bytes(std::span(upgrade.reason.substr(0, field_bytes_max))));
   }
-  finish_frame(out, start, Kind::upgrade, id);
-  const std::uint16_t descriptors = Upgrade::descriptors_with(upgrade.step);
-  std::memcpy(out.data() + start + offsetof(FrameHeader, descriptors), &descriptors,
-              sizeof descriptors);
+  const FrameHeader header{.body_bytes = static_cast<std::uint32_t>(writer.end() - body),
+                           .kind = Kind::upgrade,
+                           .flags = 0,
+                           .descriptors = Upgrade::descriptors_with(upgrade.step),
+                           .id = id};
+  std::memcpy(out, &header, sizeof header);
+  return static_cast<std::size_t>(writer.end() - out);
 }
 
 std::optional<Upgrade> decode_upgrade(std::span<const std::byte> body) {
@@ -274,11 +272,6 @@ std::optional<Upgrade> decode_upgrade(std::span<const std::byte> body) {
   }
   const bool known = upgrade.step >= Upgrade::Step::ask && upgrade.step <= Upgrade::Step::moved;
   return reader.whole() && known ? std::optional(upgrade) : std::nullopt;
-}
-
-void encode_bare(Kind kind, std::uint64_t id, std::vector<std::byte>& out) {
-  Writer(out).value(
-      FrameHeader{.body_bytes = 0, .kind = kind, .flags = 0, .descriptors = 0, .id = id});
 }
 
 }  // namespace tincan::wire

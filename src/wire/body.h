@@ -3,9 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "wire/fields.h"
 #include "wire/frame.h"
@@ -33,8 +31,12 @@ struct Hello {
   std::int64_t clock_offset_nanoseconds = 0;  ///< CLOCK_REALTIME - CLOCK_MONOTONIC at the sender.
   std::uint64_t nonce = 0;                    ///< For the sender to know its own HELLO by; 0: none.
 };
-/// Appends the preamble and the HELLO frame.
-void encode_hello(const Hello& hello, std::vector<std::byte>& out);
+/// The preamble and a HELLO frame with every field.
+inline constexpr std::size_t encoded_hello_bytes_max =
+    preamble.size() + sizeof(FrameHeader) + 6 + 10 + 6 + 6 + 10 + 10 + 10;
+/// Writes the preamble and the HELLO frame to `out`, where encoded_hello_bytes_max have room, and
+/// returns how many bytes that was.
+[[nodiscard]] std::size_t encode_hello(const Hello& hello, std::byte* out);
 [[nodiscard]] std::optional<Hello> decode_hello(std::span<const std::byte> body);
 
 /// Trace context as W3C has it: version 00, trace id, parent id, flags.
@@ -87,8 +89,12 @@ struct Error {
   std::int32_t code = 0;
   std::string_view text;  ///< Borrowed.
 };
-/// Appends the frame; text over limits::error_text_bytes_max is cut with an ellipsis.
-void encode_error(std::uint64_t id, const Error& error, std::vector<std::byte>& out);
+/// The longest ERROR frame that we write.
+inline constexpr std::size_t encoded_error_bytes_max =
+    sizeof(FrameHeader) + 8 + limits::error_text_bytes_max;
+/// Writes the frame to `out`, where encoded_error_bytes_max have room, and returns how many bytes
+/// that was; text over limits::error_text_bytes_max is cut with an ellipsis.
+[[nodiscard]] std::size_t encode_error(std::uint64_t id, const Error& error, std::byte* out);
 [[nodiscard]] std::optional<Error> decode_error(std::span<const std::byte> body);
 
 /// The body of UPGRADE: one step of two sides on their way to a ring.
@@ -115,11 +121,11 @@ struct Upgrade {
     return step == Step::accept || step == Step::moved;
   }
 };
-/// Appends the frame, whose descriptors are the caller's to attach.
-void encode_upgrade(std::uint64_t id, const Upgrade& upgrade, std::vector<std::byte>& out);
+/// The longest UPGRADE frame that we write.
+inline constexpr std::size_t encoded_upgrade_bytes_max = sizeof(FrameHeader) + 3 + 10 + 2 + 255;
+/// Writes the frame to `out`, where encoded_upgrade_bytes_max have room, and returns how many bytes
+/// that was. The descriptors that it announces are the caller's to attach.
+[[nodiscard]] std::size_t encode_upgrade(std::uint64_t id, const Upgrade& upgrade, std::byte* out);
 [[nodiscard]] std::optional<Upgrade> decode_upgrade(std::span<const std::byte> body);
-
-/// Appends a frame that is its header alone.
-void encode_bare(Kind kind, std::uint64_t id, std::vector<std::byte>& out);
 
 }  // namespace tincan::wire

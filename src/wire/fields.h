@@ -6,7 +6,6 @@
 #include <optional>
 #include <span>
 #include <string_view>
-#include <vector>
 
 /// Tagged fields: how HELLO and the prologue of a message stay extensible. Each is a tag byte, a
 /// length byte and that many bytes of value; a reader skips tags it does not know.
@@ -48,37 +47,6 @@ class FieldReader {
 
  private:
   std::span<const std::byte> rest_;
-};
-
-/// Appends to a buffer of frames.
-class Writer {
- public:
-  explicit Writer(std::vector<std::byte>& out) : out_(out) {}
-
-  void bytes(std::span<const std::byte> bytes) {
-    out_.insert(out_.end(), bytes.begin(), bytes.end());
-  }
-  void text(std::string_view text) { bytes(std::as_bytes(std::span(text))); }
-  template <class T>
-  void value(const T& value) {
-    bytes(std::as_bytes(std::span(&value, 1)));
-  }
-  /// `value` of at most 255 bytes.
-  void field(std::uint8_t tag, std::string_view value) {
-    out_.push_back(std::byte{tag});
-    out_.push_back(static_cast<std::byte>(value.size()));
-    text(value);
-  }
-  template <class T>
-    requires std::is_integral_v<T>
-  void field(std::uint8_t tag, T value) {
-    out_.push_back(std::byte{tag});
-    out_.push_back(std::byte{sizeof(T)});
-    this->value(value);
-  }
-
- private:
-  std::vector<std::byte>& out_;
 };
 
 }  // namespace tincan::wire

@@ -52,6 +52,11 @@ struct FrameHeader {
   std::uint8_t flags;         ///< An unknown flag closes the connection.
   std::uint16_t descriptors;  ///< That travel with the first byte of this frame: 0 … 253.
   std::uint64_t id;           ///< Of the call, in the space of the side that made it; else 0.
+
+  /// Of a frame that is its header alone.
+  static constexpr FrameHeader bare(Kind kind, std::uint64_t id) {
+    return {.body_bytes = 0, .kind = kind, .flags = 0, .descriptors = 0, .id = id};
+  }
 };
 static_assert(sizeof(FrameHeader) == 16);
 static_assert(offsetof(FrameHeader, kind) == 4 && offsetof(FrameHeader, flags) == 5);

@@ -12,6 +12,7 @@
 
 #include "support/eventually.h"
 #include "tincan/descriptor.h"
+#include "unit/wire/frames.h"
 #include "wire/body.h"
 
 namespace tincan::test {

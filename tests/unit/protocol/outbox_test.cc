@@ -12,10 +12,7 @@ using test::descriptors;
 using wire::test::bytes_of;
 using wire::test::text_of;
 
-void append(Outbox& outbox, std::string_view text) {
-  const auto bytes = bytes_of(text);
-  outbox.bytes().insert(outbox.bytes().end(), bytes.begin(), bytes.end());
-}
+void append(Outbox& outbox, std::string_view text) { outbox.bytes().append(bytes_of(text)); }
 
 TEST(Outbox, CountsPositionsAcrossWrites) {
   Outbox outbox;
@@ -105,8 +102,8 @@ TEST(Outbox, ChangesOnlyWhatWasNotWritten) {
 TEST(Outbox, WorksInRoomThatIsLent) {
   Outbox outbox;
   EXPECT_TRUE(outbox.is_bare());
-  std::vector<std::byte> room;
-  room.reserve(100);
+  Buffer room;
+  [[maybe_unused]] std::byte* const unused = room.prepare(100);
   const std::byte* const place = room.data();
   outbox.bytes().swap(room);
   EXPECT_FALSE(outbox.is_bare());

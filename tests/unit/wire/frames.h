@@ -10,7 +10,57 @@
 #include <vector>
 
 #include "wire/body.h"
+#include "wire/fields.h"
 #include "wire/frame.h"
+
+namespace tincan::wire {
+
+/// Appends fields to bytes that a test makes.
+class Writer {
+ public:
+  explicit Writer(std::vector<std::byte>& out) : out_(out) {}
+
+  void bytes(std::span<const std::byte> bytes) {
+    out_.insert(out_.end(), bytes.begin(), bytes.end());
+  }
+  void text(std::string_view text) { bytes(std::as_bytes(std::span(text))); }
+  template <class T>
+  void value(const T& value) {
+    bytes(std::as_bytes(std::span(&value, 1)));
+  }
+  /// `value` of at most 255 bytes.
+  void field(std::uint8_t tag, std::string_view value) {
+    out_.push_back(std::byte{tag});
+    out_.push_back(static_cast<std::byte>(value.size()));
+    text(value);
+  }
+  template <class T>
+    requires std::is_integral_v<T>
+  void field(std::uint8_t tag, T value) {
+    out_.push_back(std::byte{tag});
+    out_.push_back(std::byte{sizeof(T)});
+    this->value(value);
+  }
+
+ private:
+  std::vector<std::byte>& out_;
+};
+
+// The encoders, appending.
+
+inline void encode_hello(const Hello& hello, std::vector<std::byte>& out) {
+  std::byte bytes[encoded_hello_bytes_max];
+  out.insert(out.end(), bytes, bytes + encode_hello(hello, bytes));
+}
+inline void encode_error(std::uint64_t id, const Error& error, std::vector<std::byte>& out) {
+  std::byte bytes[encoded_error_bytes_max];
+  out.insert(out.end(), bytes, bytes + encode_error(id, error, bytes));
+}
+inline void encode_bare(Kind kind, std::uint64_t id, std::vector<std::byte>& out) {
+  Writer(out).value(FrameHeader::bare(kind, id));
+}
+
+}  // namespace tincan::wire
 
 /// Frames made by hand, right or wrong, for tests of whoever reads them.
 namespace tincan::wire::test {
