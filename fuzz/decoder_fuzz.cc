@@ -9,6 +9,7 @@
 
 #include "wire/body.h"
 #include "wire/frame.h"
+#include "wire/prologue.h"
 
 namespace {
 

@@ -113,17 +113,17 @@ class Side final : public protocol::Events {
 
   void on_cancel(void*) override {}
 
-  void on_end(OutgoingCall& outgoing, Result<protocol::Answer>&& result) override {
+  void on_end(OutgoingCall& outgoing, Failure* failure) override {
     auto& call = static_cast<Call&>(outgoing);
     require(++call.ends == 1 && !call.is_over, "a call ends once");
     call.is_over = true;
-    if (result) {
-      const auto bytes = result->payload.bytes();
+    if (failure == nullptr) {
+      const auto bytes = call.answer.payload.bytes();
       require(bytes.size() <= settings.payload_bytes_max, "a reply within limits");
       call.replied = !call.one_way;
       call.reply.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     } else {
-      call.not_sent = result.error().outcome() == Outcome::not_sent;
+      call.not_sent = failure->outcome() == Outcome::not_sent;
     }
   }
 

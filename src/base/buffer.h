@@ -22,8 +22,8 @@ class Buffer {
   }
   ~Buffer() { std::free(start_); }
 
-  [[nodiscard]] std::byte* data() { return start_; }
-  [[nodiscard]] const std::byte* data() const { return start_; }
+  [[nodiscard]] std::byte* start() { return start_; }
+  [[nodiscard]] const std::byte* start() const { return start_; }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
   [[nodiscard]] std::span<const std::byte> bytes() const { return {start_, size_}; }

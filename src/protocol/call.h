@@ -26,6 +26,7 @@ class OutgoingCall {
   std::string_view method;              ///< Borrowed until the call ends.
   std::span<const std::byte> payload;   ///< Borrowed until the call ends.
   std::vector<Descriptor> descriptors;  ///< Taken by start().
+  Answer answer;                        ///< Filled when it ends with one.
   Moment deadline = Moment::never();
   bool idempotent = false;
   bool one_way = false;

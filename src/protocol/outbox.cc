@@ -15,7 +15,7 @@ constexpr std::size_t compaction_bytes = 64 * 1024;
 bool Outbox::patch(std::uint64_t position, std::span<const std::byte> bytes) {
   if (position < written_) return false;
   TINCAN_CHECK(position + bytes.size() <= this->position());
-  std::memcpy(bytes_.data() + head_ + (position - written_), bytes.data(), bytes.size());
+  std::memcpy(bytes_.start() + head_ + (position - written_), bytes.data(), bytes.size());
   return true;
 }
 

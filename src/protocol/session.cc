@@ -18,22 +18,31 @@ Session::Session(const Settings& settings, PayloadPool& pool, Events& events)
 
 Session::~Session() = default;
 
+Verdict Session::over(Failure why) {
+  over_ = std::make_unique<Failure>(std::move(why));
+  return Verdict::over();
+}
+
+Verdict Session::breach(std::string_view what) {
+  return over(Failure(Cause::breach, std::string(what)));
+}
+
 void Session::end(const Failure& why) {
   if (ended_) return;
   ended_ = true;
-  const auto not_sent = [&] { return std::unexpected(end_of_call(why, Outcome::not_sent)); };
+  const auto not_sent = [&] { return end_of_call(why, Outcome::not_sent); };
   while (OutgoingCall* const call = waiting_.front()) {
     waiting_.remove(*call);
-    finish(*call, not_sent());
+    fail_call(*call, not_sent());
   }
   while (OutgoingCall* const call = one_ways_.front()) {
     one_ways_.remove(*call);
     // Those wholly written have left the list: complete_one_way_calls.
-    finish(*call, not_sent());
+    fail_call(*call, not_sent());
   }
   for (Fragments& message : fragments_) {
     if (message.call == nullptr) continue;
-    if (message.call->one_way) finish(*message.call, not_sent());
+    if (message.call->one_way) fail_call(*message.call, not_sent());
   }
   fragments_.clear();
   fragments_bytes_ = 0;
@@ -43,7 +52,7 @@ void Session::end(const Failure& why) {
     const bool written =
         call->stage_ != OutgoingCall::Stage::partly && call->end_ <= outbox_.written();
     const Outcome outcome = written ? Outcome::unknown : Outcome::not_sent;
-    finish(*call, std::unexpected(end_of_call(why, outcome)));
+    fail_call(*call, end_of_call(why, outcome));
   }
 }
 

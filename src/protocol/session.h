@@ -13,10 +13,12 @@
 #include "base/time.h"
 #include "protocol/call.h"
 #include "protocol/outbox.h"
+#include "protocol/verdict.h"
 #include "tincan/descriptor.h"
 #include "tincan/failure.h"
 #include "wire/body.h"
 #include "wire/frame.h"
+#include "wire/prologue.h"
 
 /// The protocol of one connection, without any I/O: bytes, descriptors and the time go in; bytes to
 /// write and events come out. The same code runs behind a socket, a ring and a simulator.
@@ -61,8 +63,9 @@ class Events {
   virtual bool may_hold(std::uint64_t /*bytes*/) { return true; }
   /// The caller of the incoming call tagged with `tag` has given it up. It still wants an answer.
   virtual void on_cancel(void* tag) = 0;
-  /// `call` has ended, and is the caller's again. For a one-way call: its last byte was written.
-  virtual void on_end(OutgoingCall& call, Result<Answer>&& result) = 0;
+  /// `call` has ended, and is the caller's again: with `call.answer`, or because of `failure`,
+  /// which may be moved from. For a one-way call without failure: its last byte was written.
+  virtual void on_end(OutgoingCall& call, Failure* failure) = 0;
   /// A step towards a ring, or away. Returns what the peer did wrong, or null. After one that ends
   /// the stream, `receive` takes nothing more of this stream: what comes next comes from elsewhere.
   virtual const char* on_upgrade(std::uint64_t /*id*/, const wire::Upgrade& /*step*/,
@@ -156,12 +159,18 @@ class Session {
   // Calls of the peer's.
 
   /// `tag` will name the call to on_cancel.
-  void tag(std::uint64_t id, void* tag);
+  void tag(std::uint64_t id, void* tag) {
+    if (IncomingSlot* const slot = incoming(id)) slot->tag = tag;
+  }
   Delivery reply(std::uint64_t id, std::span<const std::byte> payload,
                  std::vector<Descriptor>&& descriptors);
   Delivery fail(std::uint64_t id, const wire::Error& error);
   /// An incoming call is over and done with: what it held of our allowance is back.
-  void release(std::size_t payload_bytes, bool one_way, std::size_t descriptors = 0);
+  void release(std::size_t payload_bytes, bool one_way, std::size_t descriptors = 0) {
+    held_bytes_ -= payload_bytes;
+    held_descriptors_ -= static_cast<std::uint32_t>(descriptors);
+    if (one_way) --held_one_ways_;
+  }
   /// Incoming calls that were not answered yet.
   [[nodiscard]] std::size_t calls_to_answer() const { return calls_to_answer_; }
   /// Takes no calls from here on, and tells the peer how many were taken.
@@ -187,6 +196,7 @@ class Session {
     std::uint64_t id = 0;                   ///< 0: free.
     OutgoingCall* call = nullptr;           ///< Null: abandoned; the answer is awaited and dropped.
     std::unique_ptr<PartialAnswer> answer;  ///< While it comes in fragments.
+    std::uint16_t next_free = wire::CallId::no_slot;
   };
   /// A call of the peer's whose fragments are arriving.
   struct Partial {
@@ -213,26 +223,35 @@ class Session {
     std::span<const std::byte> rest;
     Payload owned;
   };
-  using Verdict = std::expected<void, Failure>;
+
+  // session.cc
+  [[gnu::cold, gnu::noinline]] Verdict over(Failure why);
+  /// The end of a connection whose peer broke the protocol: `what` it did.
+  [[gnu::cold, gnu::noinline]] Verdict breach(std::string_view what);
 
   // session_input.cc
   Verdict take_preamble(std::span<const std::byte>& bytes);
+  Verdict take_parsed(const wire::Parsed& parsed);
   Verdict dispatch(const wire::Frame& frame);
+  [[gnu::cold, gnu::noinline]] std::unexpected<Failure> why_over();
   Verdict take_hello(const wire::Frame& frame);
   Verdict take_ping(const wire::Frame& frame);
   Verdict take_drain(const wire::Frame& frame);
   Verdict take_upgrade(const wire::Frame& frame);
-  Verdict take_descriptors(const wire::Frame& frame, std::vector<Descriptor>& descriptors);
+  Verdict take_descriptors(const wire::Frame& frame, std::vector<Descriptor>& descriptors) {
+    return frame.header.descriptors == 0 ? Verdict() : take_arrived(frame, descriptors);
+  }
+  Verdict take_arrived(const wire::Frame& frame, std::vector<Descriptor>& descriptors);
   Verdict take_announced(const wire::Frame& frame, std::vector<Descriptor>& descriptors);
   [[nodiscard]] Moment on_our_clock(std::int64_t peer_nanoseconds) const;
 
   // session_calls.cc
   Verdict take_call(const wire::Frame& frame);
   Verdict take_first_fragment(const wire::Frame& frame);
-  Verdict take_whole(IncomingCall&& call, std::span<const std::byte> payload);
+  Verdict take_whole(IncomingCall& call, std::span<const std::byte> payload);
   Verdict take_next_fragment(const wire::Frame& frame);
   Verdict occupy(wire::CallId id, bool one_way);
-  Verdict take_method(const wire::Prologue& prologue, std::string_view& method);
+  Verdict take_numbered_method(const wire::Prologue& prologue, std::string_view& method);
   /// Whether a call has a place here that will be so long and came with so many descriptors.
   [[nodiscard]] bool has_room_for(std::uint64_t promised_bytes, std::size_t descriptors) const;
   /// Whether what is shared with other connections has room for so many more bytes.
@@ -241,29 +260,44 @@ class Session {
     return bytes <= settings_.incoming_bytes_free || events_.may_hold(bytes);
   }
   /// Why there is none.
-  [[nodiscard]] std::string lack_of_room(std::uint64_t promised_bytes,
-                                         std::size_t descriptors) const;
+  [[gnu::cold]] [[nodiscard]] std::string lack_of_room(std::uint64_t promised_bytes,
+                                                       std::size_t descriptors) const;
   Verdict begin_partial(IncomingCall&& call, std::uint64_t promised_bytes,
                         std::span<const std::byte> payload);
   Verdict add_to_partial(Partials::iterator at, std::span<const std::byte> payload, bool more);
-  void deliver(IncomingCall&& call);
+  void deliver(IncomingCall& call);
+  void expire(IncomingCall& call);
   Verdict take_cancel(const wire::Frame& frame);
-  IncomingSlot* incoming(std::uint64_t id);
+  IncomingSlot* incoming(std::uint64_t id) { return slot_of(incoming_, id); }
 
   // session_answers.cc
   Verdict take_reply(const wire::Frame& frame);
-  Verdict begin_answer(OutgoingSlot& slot, std::uint64_t promised_bytes,
-                       std::span<const std::byte> payload, std::vector<Descriptor>&& descriptors);
+  Verdict begin_answer(const wire::Frame& frame, OutgoingSlot& slot);
   Verdict add_to_answer(OutgoingSlot& slot, std::span<const std::byte> payload, bool more);
   Verdict take_error(const wire::Frame& frame);
-  OutgoingSlot* outgoing(std::uint64_t id);
+  OutgoingSlot* outgoing(std::uint64_t id) { return slot_of(outgoing_, id); }
+  /// The slot that the call with this id is in, or null.
+  template <class Slot>
+  static Slot* slot_of(std::vector<Slot>& slots, std::uint64_t id) {
+    const std::uint16_t number = wire::CallId::of(id).slot;
+    if (number >= slots.size() || id == 0) return nullptr;
+    Slot& slot = slots[number];
+    return slot.id == id ? &slot : nullptr;
+  }
 
   // session_output.cc
   void begin(OutgoingCall& call);
   void begin_waiting_calls();
-  void encode_first(wire::FrameHeader header, wire::Prologue& prologue,
-                    std::span<const std::byte> payload, std::vector<Descriptor>&& descriptors,
-                    OutgoingCall* call);
+  /// What a first frame has taken of the payload, and where on the stream its deadline stands.
+  struct FirstFrame {
+    std::size_t payload_bytes;
+    std::uint64_t deadline;
+  };
+  FirstFrame encode_first(wire::FrameHeader header, wire::Prologue& prologue,
+                          std::span<const std::byte> payload, std::vector<Descriptor>& descriptors);
+  [[gnu::cold, gnu::noinline]] Delivery fail_to_reply(std::uint64_t id, std::size_t bytes,
+                                                      std::size_t descriptors);
+  void add_fragments(Fragments&& message);
   void encode_next_fragments();
   void put_bare(wire::Kind kind, std::uint64_t id);
   void put_error(std::uint64_t id, const wire::Error& error);
@@ -271,10 +305,15 @@ class Session {
   void completed(OutgoingCall& call);
   [[nodiscard]] bool has_room() const;
   [[nodiscard]] bool may_begin(const OutgoingCall& call) const;
+  [[gnu::cold, gnu::noinline]] Result<void> refusal_of(const OutgoingCall& call) const;
   std::uint16_t take_slot();
   void free_slot(OutgoingSlot& slot);
   void drop_fragments(std::uint64_t id);
-  void finish(OutgoingCall& call, Result<Answer>&& result);
+  void finish(OutgoingCall& call) {
+    call.stage_ = OutgoingCall::Stage::idle;
+    events_.on_end(call, nullptr);
+  }
+  [[gnu::cold, gnu::noinline]] void fail_call(OutgoingCall& call, Failure why);
   void complete_one_way_calls();
 
   const Settings settings_;
@@ -296,7 +335,7 @@ class Session {
   // Outgoing.
   std::uint64_t sequence_ = 0;
   std::vector<OutgoingSlot> outgoing_;
-  std::vector<std::uint16_t> free_slots_;
+  std::uint16_t first_free_slot_ = wire::CallId::no_slot;
   std::size_t used_slots_ = 0;
   CallQueue waiting_;   ///< Not begun.
   CallQueue one_ways_;  ///< Whole on the stream, not written.
@@ -315,6 +354,7 @@ class Session {
   std::size_t calls_to_answer_ = 0;
   std::vector<std::vector<Descriptor>> arrived_;
   std::vector<std::string> method_names_;  ///< By the number that the peer gave them.
+  std::unique_ptr<Failure> over_;          ///< Why the peer's input ends, once it does.
 };
 
 }  // namespace tincan::protocol

@@ -1,61 +1,52 @@
-#include <string>
-
-#include "protocol/breach.h"
 #include "protocol/session.h"
 
 // What comes back for calls of ours.
 
 namespace tincan::protocol {
 
-using wire::CallId;
-
-Session::OutgoingSlot* Session::outgoing(std::uint64_t id) {
-  const CallId call = CallId::of(id);
-  if (call.slot >= outgoing_.size() || id == 0) return nullptr;
-  OutgoingSlot& slot = outgoing_[call.slot];
-  return slot.id == id ? &slot : nullptr;
-}
-
-Session::Verdict Session::take_reply(const wire::Frame& frame) {
+Verdict Session::take_reply(const wire::Frame& frame) {
   OutgoingSlot* const slot = outgoing(frame.header.id);
   if (slot == nullptr) return breach("a reply to no call");
-  if (slot->call != nullptr && slot->call->stage_ == OutgoingCall::Stage::partly) {
+  OutgoingCall* const call = slot->call;
+  if (call != nullptr && call->stage_ == OutgoingCall::Stage::partly) {
     return breach("a reply to half a call");
   }
   const bool continued = (frame.header.flags & wire::flag_continued) != 0;
   const bool more = (frame.header.flags & wire::flag_more) != 0;
   if (continued != (slot->answer != nullptr)) return breach("a fragment out of order");
   if (continued) return add_to_answer(*slot, frame.body, more);
+  if (more) return begin_answer(frame, *slot);
 
   std::span<const std::byte> payload;
   wire::Prologue prologue;
   if (!wire::decode_prologue(frame.body, prologue, payload)) return breach("malformed prologue");
-  if (more && !prologue.payload_bytes) return breach("fragments without the payload's size");
-  const std::uint64_t promised_bytes = more ? *prologue.payload_bytes : payload.size();
-  if (promised_bytes > settings_.payload_bytes_max) return breach("a payload over the agreed size");
-  Result<Answer> answer;
-  if (auto verdict = take_descriptors(frame, answer->descriptors); !verdict) return verdict;
-  if (more) {
-    return begin_answer(*slot, promised_bytes, payload, std::move(answer->descriptors));
-  }
-  OutgoingCall* const call = slot->call;
-  if (call != nullptr) answer->payload.append(pool_, payload);
+  if (payload.size() > settings_.payload_bytes_max) return breach("a payload over the agreed size");
+  Answer dropped;
+  Answer& answer = call == nullptr ? dropped : call->answer;
+  if (auto verdict = take_descriptors(frame, answer.descriptors); !verdict) return verdict;
+  if (call != nullptr) answer.payload.append(pool_, payload);
   free_slot(*slot);
-  if (call != nullptr) finish(*call, std::move(answer));
+  if (call != nullptr) finish(*call);
   return {};
 }
 
-Session::Verdict Session::begin_answer(OutgoingSlot& slot, std::uint64_t promised_bytes,
-                                       std::span<const std::byte> payload,
-                                       std::vector<Descriptor>&& descriptors) {
+Verdict Session::begin_answer(const wire::Frame& frame, OutgoingSlot& slot) {
+  std::span<const std::byte> payload;
+  wire::Prologue prologue;
+  if (!wire::decode_prologue(frame.body, prologue, payload)) return breach("malformed prologue");
+  if (!prologue.payload_bytes) return breach("fragments without the payload's size");
+  if (*prologue.payload_bytes > settings_.payload_bytes_max) {
+    return breach("a payload over the agreed size");
+  }
+  std::vector<Descriptor> descriptors;
+  if (auto verdict = take_descriptors(frame, descriptors); !verdict) return verdict;
   slot.answer = std::make_unique<PartialAnswer>();
-  slot.answer->missing_bytes = promised_bytes;
+  slot.answer->missing_bytes = *prologue.payload_bytes;
   slot.answer->answer.descriptors = std::move(descriptors);
   return add_to_answer(slot, payload, true);
 }
 
-Session::Verdict Session::add_to_answer(OutgoingSlot& slot, std::span<const std::byte> payload,
-                                        bool more) {
+Verdict Session::add_to_answer(OutgoingSlot& slot, std::span<const std::byte> payload, bool more) {
   PartialAnswer& partial = *slot.answer;
   if (payload.size() > partial.missing_bytes) return breach("a payload longer than announced");
   partial.missing_bytes -= payload.size();
@@ -63,13 +54,13 @@ Session::Verdict Session::add_to_answer(OutgoingSlot& slot, std::span<const std:
   if (more) return {};
   if (partial.missing_bytes != 0) return breach("a payload shorter than announced");
   OutgoingCall* const call = slot.call;
-  Result<Answer> answer = std::move(partial.answer);
+  if (call != nullptr) call->answer = std::move(partial.answer);
   free_slot(slot);
-  if (call != nullptr) finish(*call, std::move(answer));
+  if (call != nullptr) finish(*call);
   return {};
 }
 
-Session::Verdict Session::take_error(const wire::Frame& frame) {
+Verdict Session::take_error(const wire::Frame& frame) {
   OutgoingSlot* const slot = outgoing(frame.header.id);
   if (slot == nullptr) return breach("an error for no call");
   const auto error = wire::decode_error(frame.body);
@@ -80,7 +71,7 @@ Session::Verdict Session::take_error(const wire::Frame& frame) {
   }
   auto failure = failure_of(*error);  // may find no memory: before the call loses its slot
   free_slot(*slot);
-  if (call != nullptr) finish(*call, std::unexpected(std::move(failure)));
+  if (call != nullptr) fail_call(*call, std::move(failure));
   return {};
 }
 

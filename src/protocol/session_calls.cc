@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <string>
 
-#include "protocol/breach.h"
 #include "protocol/session.h"
 
 // Calls of the peer's, as they come in.
@@ -17,18 +16,18 @@ constexpr std::uint16_t method_numbers_max = 64;
 
 }  // namespace
 
-Session::Verdict Session::take_call(const wire::Frame& frame) {
+Verdict Session::take_call(const wire::Frame& frame) {
   const CallId id = CallId::of(frame.header.id);
-  const bool continued = (frame.header.flags & wire::flag_continued) != 0;
   // What was sent before our DRAIN arrived was not accepted; the peer knows by the count.
   if (drains_ && id.sequence > peer_sequence_) {
     std::vector<Descriptor> dropped;
     return take_descriptors(frame, dropped);
   }
+  const bool continued = (frame.header.flags & wire::flag_continued) != 0;
   return continued ? take_next_fragment(frame) : take_first_fragment(frame);
 }
 
-Session::Verdict Session::occupy(CallId id, bool one_way) {
+inline Verdict Session::occupy(CallId id, bool one_way) {
   if (id.sequence != peer_sequence_ + 1) return breach("call numbers that do not count up by one");
   peer_sequence_ = id.sequence;
   if (settings_.calls_in_flight_max == 0) return breach("a call to a side that takes none");
@@ -44,11 +43,7 @@ Session::Verdict Session::occupy(CallId id, bool one_way) {
   return {};
 }
 
-Session::Verdict Session::take_method(const wire::Prologue& prologue, std::string_view& method) {
-  method = prologue.method;
-  if (!prologue.method_number) {
-    return method.empty() ? breach("a call without a method") : Verdict();
-  }
+Verdict Session::take_numbered_method(const wire::Prologue& prologue, std::string_view& method) {
   const std::uint16_t number = *prologue.method_number;
   if (number >= method_numbers_max) return breach("a method number over 63");
   if (!method.empty()) {
@@ -63,7 +58,7 @@ Session::Verdict Session::take_method(const wire::Prologue& prologue, std::strin
   return {};
 }
 
-Session::Verdict Session::take_first_fragment(const wire::Frame& frame) {
+inline Verdict Session::take_first_fragment(const wire::Frame& frame) {
   std::span<const std::byte> payload;
   wire::Prologue prologue;
   if (!wire::decode_prologue(frame.body, prologue, payload)) return breach("malformed prologue");
@@ -74,14 +69,19 @@ Session::Verdict Session::take_first_fragment(const wire::Frame& frame) {
   if (prologue.deadline) call.deadline = on_our_clock(*prologue.deadline);
   if (auto verdict = take_descriptors(frame, call.descriptors); !verdict) return verdict;
   if (auto verdict = occupy(CallId::of(call.id), call.one_way); !verdict) return verdict;
-  if (auto verdict = take_method(prologue, call.method); !verdict) return verdict;
+  call.method = prologue.method;
+  if (prologue.method_number) {
+    if (auto verdict = take_numbered_method(prologue, call.method); !verdict) return verdict;
+  } else if (call.method.empty()) {
+    return breach("a call without a method");
+  }
 
-  if ((frame.header.flags & wire::flag_more) == 0) return take_whole(std::move(call), payload);
+  if ((frame.header.flags & wire::flag_more) == 0) return take_whole(call, payload);
   if (!prologue.payload_bytes) return breach("fragments without the payload's size");
   return begin_partial(std::move(call), *prologue.payload_bytes, payload);
 }
 
-Session::Verdict Session::take_whole(IncomingCall&& call, std::span<const std::byte> payload) {
+inline Verdict Session::take_whole(IncomingCall& call, std::span<const std::byte> payload) {
   if (payload.size() > settings_.payload_bytes_max) return breach("a payload over the agreed size");
   if (!has_room_for(0, call.descriptors.size()) || !may_hold(payload.size())) {
     fail(call.id,
@@ -90,11 +90,11 @@ Session::Verdict Session::take_whole(IncomingCall&& call, std::span<const std::b
   }
   call.payload.append(pool_, payload);
   held_descriptors_ += static_cast<std::uint32_t>(call.descriptors.size());
-  deliver(std::move(call));
+  deliver(call);
   return {};
 }
 
-bool Session::has_room_for(std::uint64_t promised_bytes, std::size_t descriptors) const {
+inline bool Session::has_room_for(std::uint64_t promised_bytes, std::size_t descriptors) const {
   const std::uint64_t bytes_max = settings_.incoming_bytes_max;
   if (promised_bytes > bytes_max - std::min(bytes_max, partials_bytes_)) return false;
   return descriptors == 0 || descriptors + held_descriptors_ <= settings_.descriptors_held_max;
@@ -112,8 +112,8 @@ std::string Session::lack_of_room(std::uint64_t promised_bytes, std::size_t desc
   return "the bytes of requests that the server holds at once, for one user or in all, are used up";
 }
 
-Session::Verdict Session::begin_partial(IncomingCall&& call, std::uint64_t promised_bytes,
-                                        std::span<const std::byte> payload) {
+Verdict Session::begin_partial(IncomingCall&& call, std::uint64_t promised_bytes,
+                               std::span<const std::byte> payload) {
   // Slots bound the calls in pieces, but one-way calls have none: as many are allowed besides.
   if (partials_.size() >= 2 * std::size_t{settings_.calls_in_flight_max}) {
     return breach("too many calls in pieces");
@@ -138,7 +138,7 @@ Session::Verdict Session::begin_partial(IncomingCall&& call, std::uint64_t promi
   return add_to_partial(at, payload, true);
 }
 
-Session::Verdict Session::take_next_fragment(const wire::Frame& frame) {
+Verdict Session::take_next_fragment(const wire::Frame& frame) {
   const auto at = partials_.find(frame.header.id);
   if (at == partials_.end()) return breach("a fragment of no call");
   const bool one_way = (frame.header.flags & wire::flag_one_way) != 0;
@@ -146,8 +146,8 @@ Session::Verdict Session::take_next_fragment(const wire::Frame& frame) {
   return add_to_partial(at, frame.body, (frame.header.flags & wire::flag_more) != 0);
 }
 
-Session::Verdict Session::add_to_partial(Partials::iterator at, std::span<const std::byte> payload,
-                                         bool more) {
+Verdict Session::add_to_partial(Partials::iterator at, std::span<const std::byte> payload,
+                                bool more) {
   Partial& partial = at->second;
   if (payload.size() > partial.promised_bytes - partial.received_bytes) {
     return breach("a payload longer than announced");
@@ -167,24 +167,24 @@ Session::Verdict Session::add_to_partial(Partials::iterator at, std::span<const 
   }
   partials_bytes_ -= whole.promised_bytes;
   whole.call.method = whole.method;
-  deliver(std::move(whole.call));
+  deliver(whole.call);
   return {};
 }
 
-void Session::deliver(IncomingCall&& call) {
-  if (!call.deadline.is_never() && call.deadline <= events_.now()) {
-    held_descriptors_ -= static_cast<std::uint32_t>(call.descriptors.size());
-    events_.on_expired();
-    fail(call.id,
-         {.reason = wire::Reason::expired, .text = "the deadline passed before it was run"});
-    return;
-  }
+inline void Session::deliver(IncomingCall& call) {
+  if (!call.deadline.is_never() && call.deadline <= events_.now()) return expire(call);
   held_bytes_ += call.payload.bytes().size();
   if (call.one_way) ++held_one_ways_;
   events_.on_call(std::move(call));
 }
 
-Session::Verdict Session::take_cancel(const wire::Frame& frame) {
+void Session::expire(IncomingCall& call) {
+  held_descriptors_ -= static_cast<std::uint32_t>(call.descriptors.size());
+  events_.on_expired();
+  fail(call.id, {.reason = wire::Reason::expired, .text = "the deadline passed before it was run"});
+}
+
+Verdict Session::take_cancel(const wire::Frame& frame) {
   if (const auto at = partials_.find(frame.header.id); at != partials_.end()) {
     const Partial& partial = at->second;
     if (!partial.refusal) {
@@ -198,13 +198,6 @@ Session::Verdict Session::take_cancel(const wire::Frame& frame) {
   // Unknown ids are not a breach: the answer may have crossed the cancel on its way.
   if (IncomingSlot* const slot = incoming(frame.header.id)) events_.on_cancel(slot->tag);
   return {};
-}
-
-Session::IncomingSlot* Session::incoming(std::uint64_t id) {
-  const CallId call = CallId::of(id);
-  if (call.slot >= incoming_.size() || id == 0) return nullptr;
-  IncomingSlot& slot = incoming_[call.slot];
-  return slot.id == id ? &slot : nullptr;
 }
 
 }  // namespace tincan::protocol

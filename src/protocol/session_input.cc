@@ -3,7 +3,6 @@
 #include <string>
 
 #include "base/no_memory.h"
-#include "protocol/breach.h"
 #include "protocol/session.h"
 
 namespace tincan::protocol {
@@ -28,62 +27,76 @@ constexpr std::int64_t same_clock_nanoseconds = 100'000'000;
 
 /// What a stranger said instead of HELLO, made safe to print: `bytes`, after so many of the
 /// preamble.
-std::unexpected<Failure> stranger(std::size_t preamble_bytes, std::span<const std::byte> bytes) {
+Failure stranger(std::size_t preamble_bytes, std::span<const std::byte> bytes) {
   static constexpr std::size_t shown_bytes_max = 16;
   std::string said(wire::preamble.substr(0, preamble_bytes));
   for (const std::byte byte : bytes.first(std::min(bytes.size(), shown_bytes_max))) {
     const char character = static_cast<char>(byte);
     said += character >= ' ' && character <= '~' ? character : '.';
   }
-  return std::unexpected(Failure(Cause::not_tincan, "it said \"" + said + "\" instead of HELLO"));
+  return Failure(Cause::not_tincan, "it said \"" + said + "\" instead of HELLO");
 }
 
 }  // namespace
 
 std::expected<std::size_t, Failure> Session::receive(std::span<const std::byte> bytes) {
   const std::size_t offered = bytes.size();
-  if (preamble_bytes_ < wire::preamble.size()) {
-    if (auto verdict = take_preamble(bytes); !verdict) return std::unexpected(verdict.error());
-  }
+  Verdict verdict;
+  if (preamble_bytes_ < wire::preamble.size()) verdict = take_preamble(bytes);
   stopped_early_ = false;
   for (std::uint32_t left = settings_.frames_per_receive;
-       bytes.size() >= sizeof(wire::FrameHeader) && !ended_; --left) {
+       verdict && bytes.size() >= sizeof(wire::FrameHeader) && !ended_; --left) {
     stopped_early_ = left == 0 || !wants_input();
     if (stopped_early_) break;
     const wire::Parsed parsed = wire::parse_frame(bytes);
-    if (parsed.state == wire::Parsed::State::breach) return breach(parsed.breach);
     if (parsed.state == wire::Parsed::State::incomplete) break;
-    if (auto verdict = dispatch(parsed.frame); !verdict) return std::unexpected(verdict.error());
+    verdict = take_parsed(parsed);
     bytes = bytes.subspan(sizeof(wire::FrameHeader) + parsed.frame.body.size());
     if (input_moved_) {
       input_moved_ = false;
-      if (!bytes.empty()) return breach("bytes behind the end of a stream");
+      if (verdict && !bytes.empty()) verdict = breach("bytes behind the end of a stream");
       break;
     }
   }
   // Descriptors come with the first byte of their frame, so at most one frame can still lack its
   // other bytes while its descriptors are here.
-  if (arrived_.size() > 1 && !stopped_early_) return breach("descriptors that no frame announced");
+  if (verdict && arrived_.size() > 1 && !stopped_early_) {
+    verdict = breach("descriptors that no frame announced");
+  }
+  if (!verdict) return why_over();
   return offered - bytes.size();
 }
 
-Session::Verdict Session::take_preamble(std::span<const std::byte>& bytes) {
+std::unexpected<Failure> Session::why_over() { return std::unexpected(std::move(*over_)); }
+
+/// What nearly all frames are goes the short way; whatever `dispatch` would look at first is
+/// already known of those.
+inline Verdict Session::take_parsed(const wire::Parsed& parsed) {
+  if (parsed.state == wire::Parsed::State::breach) return breach(parsed.breach);
+  if (greeted_ && wire::is_plain(parsed.frame.header)) {
+    return parsed.frame.header.kind == Kind::call ? take_call(parsed.frame)
+                                                  : take_reply(parsed.frame);
+  }
+  return dispatch(parsed.frame);
+}
+
+Verdict Session::take_preamble(std::span<const std::byte>& bytes) {
   const auto rest = std::as_bytes(std::span(wire::preamble)).subspan(preamble_bytes_);
   const std::size_t count = std::min(rest.size(), bytes.size());
   if (!std::ranges::equal(bytes.first(count), rest.first(count))) {
-    return stranger(preamble_bytes_, bytes);
+    return over(stranger(preamble_bytes_, bytes));
   }
   preamble_bytes_ = static_cast<std::uint8_t>(preamble_bytes_ + count);
   bytes = bytes.subspan(count);
   return {};
 }
 
-Session::Verdict Session::dispatch(const wire::Frame& frame) {
+Verdict Session::dispatch(const wire::Frame& frame) {
   const Kind kind = frame.header.kind;
   if (kind == Kind::error && frame.header.id == 0) {
     const auto error = wire::decode_error(frame.body);
     peer_said_goodbye_ = error.has_value();
-    return error ? Verdict(std::unexpected(failure_of(*error))) : breach("malformed error");
+    return error ? over(failure_of(*error)) : breach("malformed error");
   }
   if (!greeted_ && kind != Kind::hello) return breach("a frame before HELLO");
   switch (kind) {
@@ -117,7 +130,7 @@ Session::Verdict Session::dispatch(const wire::Frame& frame) {
   return breach(std::string(wire::name(kind)) + " without the ability for it");
 }
 
-Session::Verdict Session::take_ping(const wire::Frame& frame) {
+Verdict Session::take_ping(const wire::Frame& frame) {
   if (outbox_.unsent_bytes() > pings_outgoing_bytes_max(settings_)) {
     return breach("pings, and reads nothing");
   }
@@ -125,7 +138,7 @@ Session::Verdict Session::take_ping(const wire::Frame& frame) {
   return {};
 }
 
-Session::Verdict Session::take_upgrade(const wire::Frame& frame) {
+Verdict Session::take_upgrade(const wire::Frame& frame) {
   const auto upgrade = wire::decode_upgrade(frame.body);
   if (!upgrade) return breach("malformed UPGRADE");
   if (frame.header.descriptors != wire::Upgrade::descriptors_with(upgrade->step)) {
@@ -138,18 +151,18 @@ Session::Verdict Session::take_upgrade(const wire::Frame& frame) {
   return wrong == nullptr ? Verdict() : breach(wrong);
 }
 
-Session::Verdict Session::take_hello(const wire::Frame& frame) {
+Verdict Session::take_hello(const wire::Frame& frame) {
   if (greeted_) return breach("a second HELLO");
   const auto hello = wire::decode_hello(frame.body);
   if (!hello) return breach("malformed HELLO");
   if (settings_.nonce != 0 && hello->nonce == settings_.nonce) {
-    return std::unexpected(Failure(Cause::not_tincan, "it sends back what it is sent"));
+    return over(Failure(Cause::not_tincan, "it sends back what it is sent"));
   }
   if (hello->version_lowest > wire::version || hello->version_highest < wire::version) {
-    return std::unexpected(
-        Failure(Cause::unsupported, "it speaks protocol " + std::to_string(hello->version_lowest) +
-                                        " to " + std::to_string(hello->version_highest) +
-                                        ", we speak " + std::to_string(wire::version)));
+    return over(Failure(Cause::unsupported, "it speaks protocol " +
+                                                std::to_string(hello->version_lowest) + " to " +
+                                                std::to_string(hello->version_highest) +
+                                                ", we speak " + std::to_string(wire::version)));
   }
   peer_ = *hello;
   peer_.calls_in_flight_max =
@@ -175,9 +188,7 @@ Moment Session::on_our_clock(std::int64_t peer_nanoseconds) const {
   return Moment(ours);
 }
 
-Session::Verdict Session::take_descriptors(const wire::Frame& frame,
-                                           std::vector<Descriptor>& descriptors) {
-  if (frame.header.descriptors == 0) return {};
+Verdict Session::take_arrived(const wire::Frame& frame, std::vector<Descriptor>& descriptors) {
   if (frame.header.descriptors > settings_.descriptors_max) {
     return breach("more descriptors than we accept");
   }
@@ -185,8 +196,7 @@ Session::Verdict Session::take_descriptors(const wire::Frame& frame,
 }
 
 /// Those that the frame says it has, of whatever kind it is.
-Session::Verdict Session::take_announced(const wire::Frame& frame,
-                                         std::vector<Descriptor>& descriptors) {
+Verdict Session::take_announced(const wire::Frame& frame, std::vector<Descriptor>& descriptors) {
   if (frame.header.descriptors == 0) return {};
   if (arrived_.empty() || arrived_.front().size() != frame.header.descriptors) {
     return breach("announced " + std::to_string(frame.header.descriptors) +
@@ -198,14 +208,14 @@ Session::Verdict Session::take_announced(const wire::Frame& frame,
   return {};
 }
 
-Session::Verdict Session::take_drain(const wire::Frame& frame) {
+Verdict Session::take_drain(const wire::Frame& frame) {
   if (peer_drains_) return breach("a second DRAIN");
   if (frame.header.id > sequence_) return breach("DRAIN that counts calls not made");
   peer_drains_ = true;
   const Failure draining(Outcome::not_sent, Cause::draining, "the server is stopping");
   while (OutgoingCall* const call = waiting_.front()) {
     waiting_.remove(*call);
-    finish(*call, std::unexpected(end_of_call(draining, Outcome::not_sent)));
+    fail_call(*call, end_of_call(draining, Outcome::not_sent));
   }
   const auto accepted = [&](std::uint64_t id) {
     return CallId::of(id).sequence <= frame.header.id;
@@ -218,7 +228,7 @@ Session::Verdict Session::take_drain(const wire::Frame& frame) {
       continue;
     }
     drop_fragments(call->id_);
-    finish(*call, std::unexpected(end_of_call(draining, Outcome::not_sent)));
+    fail_call(*call, end_of_call(draining, Outcome::not_sent));
   }
   // They are in the order of their last bytes, which need not be that of their numbers.
   for (OutgoingCall* call = one_ways_.front(); call != nullptr;) {
@@ -227,7 +237,7 @@ Session::Verdict Session::take_drain(const wire::Frame& frame) {
       continue;
     }
     one_ways_.remove(*call);
-    finish(*call, std::unexpected(end_of_call(draining, Outcome::not_sent)));
+    fail_call(*call, end_of_call(draining, Outcome::not_sent));
     call = one_ways_.front();  // whoever heard of it may have changed the list
   }
   for (OutgoingSlot& slot : outgoing_) {
@@ -235,7 +245,7 @@ Session::Verdict Session::take_drain(const wire::Frame& frame) {
     OutgoingCall* const call = slot.call;
     drop_fragments(slot.id);
     free_slot(slot);
-    if (call != nullptr) finish(*call, std::unexpected(end_of_call(draining, Outcome::not_sent)));
+    if (call != nullptr) fail_call(*call, end_of_call(draining, Outcome::not_sent));
   }
   events_.on_drain();
   return {};

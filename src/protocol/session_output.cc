@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "protocol/excess.h"
 #include "protocol/session.h"
 
 namespace tincan::protocol {
@@ -20,27 +21,35 @@ constexpr bool fits_one_frame(std::size_t payload_bytes) {
   return payload_bytes <= limits::fragment_bytes_max - wire::encoded_prologue_bytes_max;
 }
 
-/// Words for something that exceeds a limit; apart from the calls that hardly ever need it, which
-/// are short without.
-[[gnu::cold, gnu::noinline]] std::string excess(const char* what, std::uint64_t count,
-                                                const char* who_takes, std::uint64_t limit) {
-  return what + std::to_string(count) + who_takes + std::to_string(limit);
-}
-
 }  // namespace
 
-bool Session::has_room() const { return outbox_.unsent_bytes() < room_bytes; }
+inline bool Session::has_room() const { return outbox_.unsent_bytes() < room_bytes; }
 
 void Session::complete_one_way_calls() {
   while (OutgoingCall* const call = one_ways_.front()) {
     if (call->end_ > outbox_.written()) return;
     one_ways_.remove(*call);
-    finish(*call, Result<Answer>());
+    finish(*call);
   }
 }
 
 Result<void> Session::start(OutgoingCall& call) {
   TINCAN_CHECK(call.stage_ == OutgoingCall::Stage::idle);
+  if (ended_ || !greeted_ || peer_drains_ || call.payload.size() > peer_.payload_bytes_max ||
+      call.descriptors.size() > peer_.descriptors_max) {
+    return refusal_of(call);
+  }
+  if (waiting_.empty() && may_begin(call)) {
+    begin(call);
+  } else {
+    call.stage_ = OutgoingCall::Stage::queued;
+    waiting_.push(call);
+  }
+  return {};
+}
+
+/// Why it cannot be started.
+Result<void> Session::refusal_of(const OutgoingCall& call) const {
   if (ended_ || !greeted_) return std::unexpected(Failure(Cause::closed));
   if (peer_drains_) {
     return std::unexpected(Failure(Cause::draining, "the server is stopping"));
@@ -50,18 +59,9 @@ Result<void> Session::start(OutgoingCall& call) {
         Failure(Cause::too_large, excess("a payload of ", call.payload.size(),
                                          " bytes; the server takes ", peer_.payload_bytes_max)));
   }
-  if (call.descriptors.size() > peer_.descriptors_max) {
-    return std::unexpected(Failure(
-        Cause::unsupported, excess("", call.descriptors.size(), " descriptors; the server takes ",
-                                   peer_.descriptors_max)));
-  }
-  if (waiting_.empty() && may_begin(call)) {
-    begin(call);
-  } else {
-    call.stage_ = OutgoingCall::Stage::queued;
-    waiting_.push(call);
-  }
-  return {};
+  return std::unexpected(Failure(
+      Cause::unsupported, excess("", call.descriptors.size(), " descriptors; the server takes ",
+                                 peer_.descriptors_max)));
 }
 
 void Session::begin_waiting_calls() {
@@ -77,7 +77,7 @@ void Session::begin_waiting_calls() {
   }
 }
 
-bool Session::may_begin(const OutgoingCall& call) const {
+inline bool Session::may_begin(const OutgoingCall& call) const {
   if (!has_room()) return false;
   const std::size_t most = std::min(peer_.calls_in_flight_max, settings_.outgoing_calls_max);
   if (!call.one_way) return used_slots_ < most;
@@ -85,19 +85,20 @@ bool Session::may_begin(const OutgoingCall& call) const {
   return fits_one_frame(call.payload.size()) || fragments_.size() < most;
 }
 
-std::uint16_t Session::take_slot() {
-  if (free_slots_.empty()) {
-    free_slots_.push_back(static_cast<std::uint16_t>(outgoing_.size()));
+inline std::uint16_t Session::take_slot() {
+  const std::uint16_t slot = first_free_slot_;
+  if (slot == CallId::no_slot) {
     outgoing_.emplace_back();
+    ++used_slots_;
+    return static_cast<std::uint16_t>(outgoing_.size() - 1);
   }
-  const std::uint16_t slot = free_slots_.back();
-  free_slots_.pop_back();
+  first_free_slot_ = outgoing_[slot].next_free;
   ++used_slots_;
   return slot;
 }
 
 void Session::free_slot(OutgoingSlot& slot) {
-  free_slots_.push_back(CallId::of(slot.id).slot);
+  slot.next_free = std::exchange(first_free_slot_, CallId::of(slot.id).slot);
   slot.id = 0;
   slot.call = nullptr;
   slot.answer.reset();
@@ -117,45 +118,49 @@ void Session::begin(OutgoingCall& call) {
   prologue.deadline = call.deadline.nanoseconds();
   prologue.idempotent = call.idempotent;
   const std::uint8_t flags = call.one_way ? wire::flag_one_way : 0;
-  encode_first(
+  const FirstFrame first = encode_first(
       {.body_bytes = 0, .kind = Kind::call, .flags = flags, .descriptors = 0, .id = call.id_},
-      prologue, call.payload, std::move(call.descriptors), &call);
+      prologue, call.payload, call.descriptors);
+  call.deadline_position_ = first.deadline;
+  call.stage_ = OutgoingCall::Stage::partly;
+  if (fits_one_frame(call.payload.size())) return completed(call);
+  add_fragments({.kind = Kind::call,
+                 .id = call.id_,
+                 .call = &call,
+                 .rest = call.payload.subspan(first.payload_bytes),
+                 .owned = {}});
 }
 
-void Session::encode_first(wire::FrameHeader header, wire::Prologue& prologue,
-                           std::span<const std::byte> payload,
-                           std::vector<Descriptor>&& descriptors, OutgoingCall* call) {
-  const bool more = !fits_one_frame(payload.size());
-  if (more) prologue.payload_bytes = payload.size();
-  header.descriptors = static_cast<std::uint16_t>(descriptors.size());
-  if (more) header.flags |= wire::flag_more;
-
-  const std::size_t first_bytes_max = std::min(payload.size(), limits::fragment_bytes_max);
-  std::byte* const out =
-      outbox_.prepare(sizeof header + wire::encoded_prologue_bytes_max + first_bytes_max);
-  outbox_.attach(std::move(descriptors));
+/// Inlined twice, for calls and for answers, whose prologues have hardly a field in common.
+inline Session::FirstFrame Session::encode_first(wire::FrameHeader header, wire::Prologue& prologue,
+                                                 std::span<const std::byte> payload,
+                                                 std::vector<Descriptor>& descriptors) {
+  std::size_t count = payload.size();
+  const bool more = !fits_one_frame(count);
+  if (more) [[unlikely]] {
+    prologue.payload_bytes = count;
+    header.flags |= wire::flag_more;
+    count = std::min(count, limits::fragment_bytes_max);
+  }
+  std::byte* const out = outbox_.prepare(sizeof header + wire::encoded_prologue_bytes_max + count);
   const std::uint64_t position = outbox_.position();
   const wire::PrologueLayout layout = wire::encode_prologue(prologue, out + sizeof header);
-  const std::size_t count = std::min(payload.size(), limits::fragment_bytes_max - layout.bytes);
+  if (more) count = std::min(count, limits::fragment_bytes_max - layout.bytes);
+  if (!descriptors.empty()) {
+    header.descriptors = static_cast<std::uint16_t>(descriptors.size());
+    outbox_.attach(std::move(descriptors));
+  }
   header.body_bytes = static_cast<std::uint32_t>(layout.bytes + count);
   std::memcpy(out, &header, sizeof header);
   if (count > 0) std::memcpy(out + sizeof header + layout.bytes, payload.data(), count);
   outbox_.commit(sizeof header + header.body_bytes);
+  return {.payload_bytes = count, .deadline = position + sizeof header + layout.deadline};
+}
 
-  if (call != nullptr) {
-    call->deadline_position_ = position + sizeof header + layout.deadline;
-    call->stage_ = OutgoingCall::Stage::partly;
-  }
-  if (more) {
-    fragments_.push_back({.kind = header.kind,
-                          .id = header.id,
-                          .call = call,
-                          .rest = payload.subspan(count),
-                          .owned = {}});
-    fragments_bytes_ += payload.size() - count;
-  } else if (call != nullptr) {
-    completed(*call);
-  }
+void Session::add_fragments(Fragments&& message) {
+  const std::size_t bytes = message.rest.size();
+  fragments_.push_back(std::move(message));
+  fragments_bytes_ += bytes;
 }
 
 void Session::put_bare(Kind kind, std::uint64_t id) {
@@ -208,103 +213,41 @@ void Session::encode_next_fragment(Fragments& message) {
   fragments_bytes_ -= count;
 }
 
-void Session::drop_fragments(std::uint64_t id) {
-  // A reply of ours, to a call of the peer's, may have the same id.
-  const auto found = std::ranges::find_if(fragments_, [&](const Fragments& message) {
-    return message.kind == Kind::call && message.id == id;
-  });
-  if (found == fragments_.end()) return;
-  fragments_bytes_ -= found->rest.size();
-  fragments_.erase(found);
-}
-
-bool Session::give_up(OutgoingCall& call) {
-  using Stage = OutgoingCall::Stage;
-  const auto detach = [&] {
-    if (OutgoingSlot* const slot = outgoing(call.id_)) slot->call = nullptr;
-    call.stage_ = Stage::idle;
-  };
-  switch (call.stage_) {
-    case Stage::idle:
-      return true;
-    case Stage::queued:
-      waiting_.remove(call);
-      call.stage_ = Stage::idle;
-      return true;
-    case Stage::partly:
-      // The server cannot run what it never gets whole. Its answer to the cancel frees the slot.
-      put_bare(Kind::cancel, call.id_);
-      drop_fragments(call.id_);
-      detach();
-      return true;
-    case Stage::whole: {
-      // As long as its deadline is ours to change, the call can still be made one that the server
-      // must not run: it has expired.
-      const std::int64_t expired = INT64_MIN;
-      if (outbox_.patch(call.deadline_position_, std::as_bytes(std::span(&expired, 1)))) {
-        if (call.one_way) one_ways_.remove(call);
-        detach();
-        return true;
-      }
-      if (!call.one_way) put_bare(Kind::cancel, call.id_);
-      call.stage_ = Stage::given_up;
-      return false;
-    }
-    case Stage::given_up:
-      return false;
-  }
-  return false;
-}
-
-void Session::abandon(OutgoingCall& call) {
-  using Stage = OutgoingCall::Stage;
-  if (call.stage_ == Stage::queued || call.stage_ == Stage::partly) {
-    [[maybe_unused]] const bool not_sent = give_up(call);
-  }
-  if (call.stage_ == Stage::idle) return;
-  if (call.one_way) one_ways_.remove(call);
-  if (OutgoingSlot* const slot = outgoing(call.id_)) slot->call = nullptr;
-  call.stage_ = Stage::idle;
-}
-
-void Session::finish(OutgoingCall& call, Result<Answer>&& result) {
-  call.stage_ = OutgoingCall::Stage::idle;
-  events_.on_end(call, std::move(result));
-}
-
-void Session::tag(std::uint64_t id, void* tag) {
-  if (IncomingSlot* const slot = incoming(id)) slot->tag = tag;
-}
-
 Delivery Session::reply(std::uint64_t id, std::span<const std::byte> payload,
                         std::vector<Descriptor>&& descriptors) {
   IncomingSlot* const slot = incoming(id);
   if (slot == nullptr || ended_) return Delivery::gone;
-  if (payload.size() > peer_.payload_bytes_max) {
-    fail(id, {.reason = wire::Reason::reply_lost,
-              .text = excess("the handler answered with ", payload.size(),
-                             " bytes; the caller takes ", peer_.payload_bytes_max)});
-    return Delivery::too_large;
-  }
-  if (descriptors.size() > peer_.descriptors_max) {
-    fail(id, {.reason = wire::Reason::reply_lost,
-              .text = excess("the handler answered with ", descriptors.size(),
-                             " descriptors; the caller takes ", peer_.descriptors_max)});
-    return Delivery::descriptors;
+  if (payload.size() > peer_.payload_bytes_max || descriptors.size() > peer_.descriptors_max) {
+    return fail_to_reply(id, payload.size(), descriptors.size());
   }
   *slot = IncomingSlot();
   --calls_to_answer_;
   wire::Prologue prologue;
-  encode_first({.body_bytes = 0, .kind = Kind::reply, .flags = 0, .descriptors = 0, .id = id},
-               prologue, payload, std::move(descriptors), nullptr);
-  if (!fragments_.empty() && fragments_.back().id == id && fragments_.back().kind == Kind::reply &&
-      !fragments_.back().rest.empty()) {
-    // The answer is the handler's memory, which it may free now.
-    Fragments& message = fragments_.back();
-    message.owned.append(pool_, message.rest);
-    message.rest = message.owned.bytes();
-  }
+  const FirstFrame first =
+      encode_first({.body_bytes = 0, .kind = Kind::reply, .flags = 0, .descriptors = 0, .id = id},
+                   prologue, payload, descriptors);
+  if (fits_one_frame(payload.size())) return Delivery::queued;
+  // The answer is the handler's memory, which it may free now.
+  Payload owned;
+  owned.append(pool_, payload.subspan(first.payload_bytes));
+  const auto rest = owned.bytes();
+  add_fragments(
+      {.kind = Kind::reply, .id = id, .call = nullptr, .rest = rest, .owned = std::move(owned)});
   return Delivery::queued;
+}
+
+/// The caller does not take an answer of that size.
+Delivery Session::fail_to_reply(std::uint64_t id, std::size_t bytes, std::size_t descriptors) {
+  if (bytes > peer_.payload_bytes_max) {
+    fail(id, {.reason = wire::Reason::reply_lost,
+              .text = excess("the handler answered with ", bytes, " bytes; the caller takes ",
+                             peer_.payload_bytes_max)});
+    return Delivery::too_large;
+  }
+  fail(id, {.reason = wire::Reason::reply_lost,
+            .text = excess("the handler answered with ", descriptors,
+                           " descriptors; the caller takes ", peer_.descriptors_max)});
+  return Delivery::descriptors;
 }
 
 Delivery Session::fail(std::uint64_t id, const wire::Error& error) {
@@ -314,12 +257,6 @@ Delivery Session::fail(std::uint64_t id, const wire::Error& error) {
   --calls_to_answer_;
   put_error(id, error);
   return Delivery::queued;
-}
-
-void Session::release(std::size_t payload_bytes, bool one_way, std::size_t descriptors) {
-  held_bytes_ -= payload_bytes;
-  held_descriptors_ -= static_cast<std::uint32_t>(descriptors);
-  if (one_way) --held_one_ways_;
 }
 
 void Session::drain() {

@@ -140,11 +140,10 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
   }
   while (true) {
     const bool again = attempt(call, options.descriptors, lock, now);
-    if (*call.result) {
-      protocol::Answer& answer = **call.result;
-      return Reply(answer.payload.release(), std::move(answer.descriptors));
+    if (call.result.is_answer()) {
+      return Reply(call.answer.payload.release(), std::move(call.answer.descriptors));
     }
-    Failure failure = std::move(call.result->error());
+    Failure failure = std::move(call.result.failure());
     now = os::now();
     if (!again || !may_retry(failure, options.idempotent) || now >= call.deadline) {
       lock.unlock();

@@ -212,8 +212,8 @@ std::exception_ptr Client::State::run_completions(Finished& finished, Lock& lock
   Completing completing(*this);
   lock.unlock();
   for (auto& [place, call] : finished) {
-    if (!*call->result) {
-      call->result = std::unexpected(final(std::move(call->result->error()), *call));
+    if (!call->result.is_answer()) {
+      call->result = std::unexpected(final(std::move(call->result.failure()), *call));
     }
   }
   std::exception_ptr thrown;
@@ -230,11 +230,10 @@ std::exception_ptr Client::State::run_completions(Finished& finished, Lock& lock
 }
 
 void Client::State::complete(Submitted& call) {
-  if (*call.result) {
-    protocol::Answer& answer = **call.result;
-    call.completion(Reply(answer.payload.release(), std::move(answer.descriptors)));
+  if (call.result.is_answer()) {
+    call.completion(Reply(call.answer.payload.release(), std::move(call.answer.descriptors)));
   } else {
-    call.completion(std::unexpected(std::move(call.result->error())));
+    call.completion(std::unexpected(std::move(call.result.failure())));
   }
 }
 
@@ -303,12 +302,12 @@ Client::State::Finished Client::State::conclude_ended() {
     Submitted& call = *found->second;
     // Those that were not on a link have waited for one for as long as they may.
     const bool was_begun = call.link != nullptr;
-    const bool again = !*call.result && !call.told && was_begun && call.link->is_over() &&
-                       may_retry(call.result->error(), call.idempotent) &&
+    const bool again = !call.result.is_answer() && !call.told && was_begun &&
+                       call.link->is_over() && may_retry(call.result.failure(), call.idempotent) &&
                        os::now() < call.deadline;
     if (was_begun) release(*std::exchange(call.link, nullptr));
     if (again) {
-      call.may_have_run = call.may_have_run || call.result->error().outcome() == Outcome::unknown;
+      call.may_have_run = call.may_have_run || call.result.failure().outcome() == Outcome::unknown;
       call.result.reset();
       call.ended_is_known = false;
       ring();  // another process() connects

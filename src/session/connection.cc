@@ -6,8 +6,8 @@
 
 #include "os/poller.h"
 #include "path/peer.h"
-#include "protocol/breach.h"
 #include "session/loop.h"
+#include "session/ring_breach.h"
 #include "session/service.h"
 
 namespace tincan::session {
@@ -64,7 +64,7 @@ void Connection::read() {
   const auto read = channel_.read(room, wants_descriptors() ? &descriptors : nullptr);
   if (!read) {
     readable_ = false;
-    if (read.error().code == EPROTO) return breach(protocol::ring_breach());
+    if (read.error().code == EPROTO) return breach(ring_breach());
     if (read.error().code != EAGAIN) close();
     return;
   }
@@ -156,7 +156,7 @@ void Connection::write() {
     }
     if (written.error().code == EAGAIN) return;
     if (written.error().code == ETOOMANYREFS) return loop_.write_later(*this);
-    if (written.error().code == EPROTO) return breach(protocol::ring_breach());
+    if (written.error().code == EPROTO) return breach(ring_breach());
     // Calls that it sent before it went are still to be read; reading ends in its end.
     cannot_write_ = true;
   }

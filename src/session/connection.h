@@ -109,7 +109,7 @@ class Connection final : private protocol::Events {
   void on_expired() override;
   bool may_hold(std::uint64_t bytes) override;
   void on_cancel(void* tag) override;
-  void on_end(protocol::OutgoingCall&, Result<protocol::Answer>&&) override {}
+  void on_end(protocol::OutgoingCall&, Failure*) override {}
   void on_drain() override {}
   const char* on_upgrade(std::uint64_t id, const wire::Upgrade& step,
                          std::vector<Descriptor>&& descriptors) override;

@@ -6,7 +6,7 @@
 #include "base/no_memory.h"
 #include "os/clock.h"
 #include "path/peer.h"
-#include "protocol/breach.h"
+#include "session/ring_breach.h"
 
 namespace tincan::session {
 
@@ -171,7 +171,7 @@ void Link::write_some() {
       write_again_ = os::now() + link_rest;
       return;
     }
-    if (written.error().code == EPROTO) return die(protocol::ring_breach());
+    if (written.error().code == EPROTO) return die(ring_breach());
     return stop_writing();
   }
   if (ring_ != nullptr && session_.outbox().is_stopped()) move_output();
@@ -191,7 +191,7 @@ bool Link::take_back(LinkCall& call) {
     Failure why(Outcome::not_sent, Cause::closed, "the server reads nothing more");
     if (session_.give_up(call)) call.result = std::unexpected(std::move(why));
   });
-  return call.result.has_value();
+  return static_cast<bool>(call.result);
 }
 
 void Link::take(os::Sys<Channel::Read> read) {
@@ -199,7 +199,7 @@ void Link::take(os::Sys<Channel::Read> read) {
   if (!read) {
     const int error = read.error().code;
     if (error == EAGAIN) return;
-    if (error == EPROTO) return die(protocol::ring_breach());
+    if (error == EPROTO) return die(ring_breach());
     if (os::is_shortage(error)) return die(Failure(Cause::exhausted, {}, error));
     return die(Failure(Cause::closed, "the connection broke", error == ECONNRESET ? 0 : error));
   }
@@ -249,11 +249,15 @@ void Link::die(Failure why) {
   if (reading_ && channel_.has_ring()) kick_reader();
 }
 
-void Link::on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer>&& result) {
+void Link::on_end(protocol::OutgoingCall& outgoing, Failure* failure) {
   auto& call = static_cast<LinkCall&>(outgoing);
   // Not by its end or by DRAIN, which end what was never answered.
-  of_use_ = of_use_ || result || result.error().cause() == Cause::declared;
-  call.result = std::move(result);
+  of_use_ = of_use_ || failure == nullptr || failure->cause() == Cause::declared;
+  if (failure == nullptr) {
+    call.result.set_answered();
+  } else {
+    call.result = std::unexpected(std::move(*failure));
+  }
   if (call.ended != nullptr) return call.ended(call);
   if (!wake(call) && &call == room_waiter_) ring_room_waiter();
 }

@@ -15,6 +15,7 @@
 #include "os/mutex.h"
 #include "os/poller.h"
 #include "protocol/session.h"
+#include "session/call_result.h"
 #include "session/client_ring.h"
 #include "session/waiting.h"
 #include "tincan/options.h"
@@ -25,7 +26,7 @@ namespace tincan::session {
 
 /// A call on a link: one that a thread waits for, or one that a completion waits for.
 struct LinkCall : protocol::OutgoingCall {
-  std::optional<Result<protocol::Answer>> result;  ///< Set when it has ended.
+  CallResult result;  ///< Set when it has ended.
   /// An earlier attempt of an idempotent call ended as *unknown*: it never ends as *not sent*.
   bool may_have_run = false;
 
@@ -123,7 +124,7 @@ class Link final : private protocol::Events {
   void on_hello() override {}
   void on_call(protocol::IncomingCall&&) override {}  // HELLO says that none are taken
   void on_cancel(void*) override {}
-  void on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer>&& result) override;
+  void on_end(protocol::OutgoingCall& outgoing, Failure* failure) override;
   void on_drain() override {}
   const char* on_upgrade(std::uint64_t id, const wire::Upgrade& step,
                          std::vector<Descriptor>&& descriptors) override;

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "os/clock.h"
-#include "protocol/breach.h"
 #include "session/link.h"
+#include "session/ring_breach.h"
 
 // The ring of a link: when it is asked for, how it is agreed on, and how its reader waits.
 

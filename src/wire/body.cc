@@ -1,7 +1,5 @@
 #include "wire/body.h"
 
-#include "base/check.h"
-
 namespace tincan::wire {
 
 namespace {
@@ -16,54 +14,11 @@ constexpr std::uint8_t clock_offset = 6;
 constexpr std::uint8_t nonce = 7;
 }  // namespace hello_tag
 
-namespace prologue_tag {
-constexpr std::uint8_t method = 1;
-constexpr std::uint8_t method_number = 2;
-constexpr std::uint8_t deadline = 3;
-constexpr std::uint8_t cpu = 4;
-constexpr std::uint8_t idempotent = 5;
-constexpr std::uint8_t trace = 6;
-constexpr std::uint8_t payload_bytes = 7;
-}  // namespace prologue_tag
-
 namespace upgrade_tag {
 constexpr std::uint8_t step = 1;
 constexpr std::uint8_t capacity_bytes = 2;
 constexpr std::uint8_t reason = 3;
 }  // namespace upgrade_tag
-
-/// Writes fields one after the other to where there is room for them.
-class FieldWriter {
- public:
-  explicit FieldWriter(std::byte* out) : out_(out) {}
-
-  template <class T>
-  void value(const T& value) {
-    std::memcpy(out_, &value, sizeof value);
-    out_ += sizeof value;
-  }
-  void text(std::string_view text) {
-    // memcpy takes no null, which an empty view may have.
-    if (!text.empty()) std::memcpy(out_, text.data(), text.size());
-    out_ += text.size();
-  }
-  void field(std::uint8_t tag, std::string_view value) {
-    this->value(tag);
-    this->value(static_cast<std::uint8_t>(value.size()));
-    text(value);
-  }
-  template <class T>
-    requires std::is_trivially_copyable_v<T>
-  void field(std::uint8_t tag, const T& value) {
-    this->value(tag);
-    this->value(std::uint8_t{sizeof(T)});
-    this->value(value);
-  }
-  [[nodiscard]] std::byte* end() const { return out_; }
-
- private:
-  std::byte* out_;
-};
 
 void write_header(Kind kind, std::uint64_t id, std::size_t body_bytes, std::byte* out) {
   const FrameHeader header{.body_bytes = static_cast<std::uint32_t>(body_bytes),
@@ -103,29 +58,6 @@ bool take_hello_field(const Field& field, Hello& hello) {
       return take<std::int64_t>(field, hello.clock_offset_nanoseconds);
     case hello_tag::nonce:
       return take<std::uint64_t>(field, hello.nonce);
-    default:
-      return true;
-  }
-}
-
-bool take_prologue_field(const Field& field, Prologue& prologue) {
-  switch (field.tag) {
-    case prologue_tag::method:
-      prologue.method = field.text();
-      return !field.value.empty();
-    case prologue_tag::method_number:
-      return take<std::uint16_t>(field, prologue.method_number);
-    case prologue_tag::deadline:
-      return take<std::int64_t>(field, prologue.deadline);
-    case prologue_tag::cpu:
-      return take<std::uint32_t>(field, prologue.cpu);
-    case prologue_tag::idempotent:
-      prologue.idempotent = true;
-      return field.value.empty();
-    case prologue_tag::trace:
-      return take<TraceContext>(field, prologue.trace);
-    case prologue_tag::payload_bytes:
-      return take<std::uint64_t>(field, prologue.payload_bytes);
     default:
       return true;
   }
@@ -175,43 +107,6 @@ std::optional<Hello> decode_hello(std::span<const std::byte> body) {
   return sane ? std::optional(hello) : std::nullopt;
 }
 
-PrologueLayout encode_prologue(const Prologue& prologue, std::byte* out) {
-  TINCAN_CHECK(prologue.method.size() <= limits::method_bytes_max);
-  PrologueLayout layout;
-  FieldWriter writer(out + sizeof(std::uint16_t));  // the length of the fields comes first
-  if (!prologue.method.empty()) {
-    writer.field(prologue_tag::method, prologue.method);
-  }
-  if (prologue.method_number) writer.field(prologue_tag::method_number, *prologue.method_number);
-  if (prologue.deadline) {
-    writer.field(prologue_tag::deadline, *prologue.deadline);
-    layout.deadline = static_cast<std::size_t>(writer.end() - out) - sizeof(std::int64_t);
-  }
-  if (prologue.cpu) writer.field(prologue_tag::cpu, *prologue.cpu);
-  if (prologue.idempotent) writer.field(prologue_tag::idempotent, std::string_view());
-  if (prologue.trace) writer.field(prologue_tag::trace, *prologue.trace);
-  if (prologue.payload_bytes) writer.field(prologue_tag::payload_bytes, *prologue.payload_bytes);
-  layout.bytes = static_cast<std::size_t>(writer.end() - out);
-  const auto fields_bytes = static_cast<std::uint16_t>(layout.bytes - sizeof(std::uint16_t));
-  std::memcpy(out, &fields_bytes, sizeof fields_bytes);
-  return layout;
-}
-
-bool decode_prologue(std::span<const std::byte> body, Prologue& prologue,
-                     std::span<const std::byte>& payload) {
-  std::uint16_t fields_bytes;
-  if (body.size() < sizeof fields_bytes) return false;
-  std::memcpy(&fields_bytes, body.data(), sizeof fields_bytes);
-  body = body.subspan(sizeof fields_bytes);
-  if (fields_bytes > limits::prologue_bytes_max || fields_bytes > body.size()) return false;
-  payload = body.subspan(fields_bytes);
-  FieldReader reader(body.first(fields_bytes));
-  while (const auto field = reader.next()) {
-    if (!take_prologue_field(*field, prologue)) return false;
-  }
-  return reader.whole();
-}
-
 std::size_t encode_error(std::uint64_t id, const Error& error, std::byte* out) {
   static constexpr std::string_view ellipsis = "…";
   std::byte* const body = out + sizeof(FrameHeader);
@@ -252,8 +147,7 @@ std::size_t encode_upgrade(std::uint64_t id, const Upgrade& upgrade, std::byte* 
     writer.field(upgrade_tag::capacity_bytes, upgrade.capacity_bytes);
   }
   if (!upgrade.reason.empty()) {
-    writer.field(upgrade_tag::reason,
-                 std::as_bytes(std::span(upgrade.reason.substr(0, field_bytes_max))));
+    writer.field(upgrade_tag::reason, upgrade.reason.substr(0, field_bytes_max));
   }
   const FrameHeader header{.body_bytes = static_cast<std::uint32_t>(writer.end() - body),
                            .kind = Kind::upgrade,

@@ -39,36 +39,6 @@ inline constexpr std::size_t encoded_hello_bytes_max =
 [[nodiscard]] std::size_t encode_hello(const Hello& hello, std::byte* out);
 [[nodiscard]] std::optional<Hello> decode_hello(std::span<const std::byte> body);
 
-/// Trace context as W3C has it: version 00, trace id, parent id, flags.
-struct TraceContext {
-  std::uint8_t bytes[25];
-};
-
-/// The prologue of a message: what is said once, in its first fragment, before the payload.
-struct Prologue {
-  std::string_view method;                     ///< Borrowed. Empty: see method_number.
-  std::optional<std::uint16_t> method_number;  ///< With a name: agrees on it; without: uses it.
-  std::optional<std::int64_t> deadline;        ///< The sender's CLOCK_MONOTONIC, nanoseconds.
-  std::optional<std::uint32_t> cpu;            ///< Where the sender ran.
-  std::optional<std::uint64_t> payload_bytes;  ///< In all; required when there are fragments.
-  std::optional<TraceContext> trace;
-  bool idempotent = false;
-};
-/// Where things lie in an encoded prologue.
-struct PrologueLayout {
-  std::size_t bytes = 0;     ///< Of the prologue, its length field included.
-  std::size_t deadline = 0;  ///< Offset of the deadline's value; 0 when there is none.
-};
-/// No prologue that we write is longer: its length and every field at its longest.
-inline constexpr std::size_t encoded_prologue_bytes_max =
-    2 + (2 + limits::method_bytes_max) + 4 + 10 + 6 + 2 + (2 + sizeof(TraceContext)) + 10;
-/// Writes the prologue to `out`, where encoded_prologue_bytes_max have room.
-PrologueLayout encode_prologue(const Prologue& prologue, std::byte* out);
-/// Splits the body of a first fragment: `prologue`, which comes empty, is filled, and `payload`
-/// becomes what follows it. False when they make no sense.
-[[nodiscard]] bool decode_prologue(std::span<const std::byte> body, Prologue& prologue,
-                                   std::span<const std::byte>& payload);
-
 /// Why a call, or with id 0 the connection, ends in an error. An unknown reason reads as `breach`.
 enum class Reason : std::uint16_t {
   declared = 1,     ///< The handler answered with an error.

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 /// Tagged fields: how HELLO and the prologue of a message stay extensible. Each is a tag byte, a
 /// length byte and that many bytes of value; a reader skips tags it does not know.
@@ -47,6 +48,39 @@ class FieldReader {
 
  private:
   std::span<const std::byte> rest_;
+};
+
+/// Writes fields one after the other to where there is room for them.
+class FieldWriter {
+ public:
+  explicit FieldWriter(std::byte* out) : out_(out) {}
+
+  template <class T>
+  void value(const T& value) {
+    std::memcpy(out_, &value, sizeof value);
+    out_ += sizeof value;
+  }
+  void text(std::string_view text) {
+    // memcpy takes no null, which an empty view may have.
+    if (!text.empty()) std::memcpy(out_, text.data(), text.size());
+    out_ += text.size();
+  }
+  void field(std::uint8_t tag, std::string_view value) {
+    this->value(tag);
+    this->value(static_cast<std::uint8_t>(value.size()));
+    text(value);
+  }
+  template <class T>
+    requires std::is_trivially_copyable_v<T>
+  void field(std::uint8_t tag, const T& value) {
+    this->value(tag);
+    this->value(std::uint8_t{sizeof(T)});
+    this->value(value);
+  }
+  [[nodiscard]] std::byte* end() const { return out_; }
+
+ private:
+  std::byte* out_;
 };
 
 }  // namespace tincan::wire

@@ -158,18 +158,18 @@ void Peer::settle(Job& job, Job::State state) {
   job.state = state;
 }
 
-void Peer::on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer>&& result) {
+void Peer::on_end(protocol::OutgoingCall& outgoing, Failure* why) {
   Job& job = job_of(outgoing);
   universe_.expect(job.call.get() == &outgoing, "the end of a call that is not in flight");
-  if (result) {
-    const auto bytes = result->payload.bytes();
+  if (why == nullptr) {
+    const auto bytes = outgoing.answer.payload.bytes();
     const std::string expected =
         job.one_way ? "" : content(job.number + 1'000'000, reply_bytes(job.payload.size()));
     universe_.expect(std::ranges::equal(bytes, std::as_bytes(std::span(expected))),
                      "a wrong reply to job " + job.method);
     return settle(job, job.one_way ? Job::State::sent : Job::State::replied);
   }
-  const Failure& failure = result.error();
+  const Failure& failure = *why;
   if (failure.outcome() == Outcome::declared) return settle(job, Job::State::declared);
   if (failure.outcome() == Outcome::unknown) return settle(job, Job::State::unknown);
   const bool is_to_be_tried_again =

@@ -81,7 +81,7 @@ class Peer final : public protocol::Events {
   void on_hello() override {}
   void on_call(protocol::IncomingCall&& call) override;
   void on_cancel(void*) override {}
-  void on_end(protocol::OutgoingCall& outgoing, Result<protocol::Answer>&& result) override;
+  void on_end(protocol::OutgoingCall& outgoing, Failure* failure) override;
   void on_drain() override {}
 
   std::deque<Job> jobs;

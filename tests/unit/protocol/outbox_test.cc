@@ -104,13 +104,13 @@ TEST(Outbox, WorksInRoomThatIsLent) {
   EXPECT_TRUE(outbox.is_bare());
   Buffer room;
   [[maybe_unused]] std::byte* const unused = room.prepare(100);
-  const std::byte* const place = room.data();
+  const std::byte* const place = room.start();
   outbox.bytes().swap(room);
   EXPECT_FALSE(outbox.is_bare());
   append(outbox, "abc");
   outbox.advance(3);
   outbox.bytes().swap(room);
-  EXPECT_EQ(room.data(), place);
+  EXPECT_EQ(room.start(), place);
   EXPECT_TRUE(outbox.is_bare());
   append(outbox, "d");
   EXPECT_EQ(outbox.position(), 4u);

@@ -127,8 +127,10 @@ class Side final : public Events {
     events.push_back("cancel");
   }
 
-  void on_end(OutgoingCall& outgoing, Result<Answer>&& result) override {
+  void on_end(OutgoingCall& outgoing, Failure* why) override {
     auto& call = static_cast<Call&>(outgoing);
+    Result<Answer> result = std::move(call.answer);
+    if (why != nullptr) result = std::unexpected(std::move(*why));
     ++call.ends;
     // A one-way call ends when it is written, which is nothing that was heard.
     if (!call.one_way)

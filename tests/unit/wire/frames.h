@@ -12,6 +12,7 @@
 #include "wire/body.h"
 #include "wire/fields.h"
 #include "wire/frame.h"
+#include "wire/prologue.h"
 
 namespace tincan::wire {
 

@@ -1,0 +1,48 @@
+#include "wire/prologue.h"
+
+namespace tincan::wire {
+
+namespace {
+
+/// Takes a value of the right length into `target`; false when its length is wrong.
+template <class T>
+bool take(std::span<const std::byte> value, std::optional<T>& target) {
+  if (value.size() != sizeof(T)) return false;
+  std::memcpy(&target.emplace(), value.data(), sizeof(T));
+  return true;
+}
+
+bool take_field(std::uint8_t tag, std::span<const std::byte> value, Prologue& prologue) {
+  switch (tag) {
+    case prologue_tag::method:
+      prologue.method = {reinterpret_cast<const char*>(value.data()), value.size()};
+      return !value.empty();
+    case prologue_tag::method_number:
+      return take(value, prologue.method_number);
+    case prologue_tag::deadline:
+      return take(value, prologue.deadline);
+    case prologue_tag::cpu:
+      return take(value, prologue.cpu);
+    case prologue_tag::idempotent:
+      prologue.idempotent = true;
+      return value.empty();
+    case prologue_tag::trace:
+      return take(value, prologue.trace);
+    case prologue_tag::payload_bytes:
+      return take(value, prologue.payload_bytes);
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+bool decode_prologue_fields(std::span<const std::byte> fields, Prologue& prologue) {
+  FieldReader reader(fields);
+  while (const auto field = reader.next()) {
+    if (!take_field(field->tag, field->value, prologue)) return false;
+  }
+  return reader.whole();
+}
+
+}  // namespace tincan::wire
