@@ -230,8 +230,9 @@ class Session {
   [[gnu::cold, gnu::noinline]] Verdict breach(std::string_view what);
 
   // session_input.cc
-  Verdict take_preamble(std::span<const std::byte>& bytes);
-  Verdict take_parsed(const wire::Parsed& parsed);
+  [[gnu::noinline]] Verdict take_preamble(std::span<const std::byte>& bytes);
+  Verdict take_frames(std::span<const std::byte>& bytes);
+  [[gnu::noinline]] Verdict take_other(const wire::Parsed& parsed);
   Verdict dispatch(const wire::Frame& frame);
   [[gnu::cold, gnu::noinline]] std::unexpected<Failure> why_over();
   Verdict take_hello(const wire::Frame& frame);
@@ -293,8 +294,9 @@ class Session {
     std::size_t payload_bytes;
     std::uint64_t deadline;
   };
-  FirstFrame encode_first(wire::FrameHeader header, wire::Prologue& prologue,
-                          std::span<const std::byte> payload, std::vector<Descriptor>& descriptors);
+  [[gnu::always_inline]] FirstFrame encode_first(wire::FrameHeader header, wire::Prologue& prologue,
+                                                 std::span<const std::byte> payload,
+                                                 std::vector<Descriptor>& descriptors);
   [[gnu::cold, gnu::noinline]] Delivery fail_to_reply(std::uint64_t id, std::size_t bytes,
                                                       std::size_t descriptors);
   void add_fragments(Fragments&& message);

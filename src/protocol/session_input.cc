@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "base/no_memory.h"
 #include "protocol/session.h"
@@ -41,42 +42,55 @@ Failure stranger(std::size_t preamble_bytes, std::span<const std::byte> bytes) {
 
 std::expected<std::size_t, Failure> Session::receive(std::span<const std::byte> bytes) {
   const std::size_t offered = bytes.size();
-  Verdict verdict;
-  if (preamble_bytes_ < wire::preamble.size()) verdict = take_preamble(bytes);
   stopped_early_ = false;
-  for (std::uint32_t left = settings_.frames_per_receive;
-       verdict && bytes.size() >= sizeof(wire::FrameHeader) && !ended_; --left) {
-    stopped_early_ = left == 0 || !wants_input();
-    if (stopped_early_) break;
-    const wire::Parsed parsed = wire::parse_frame(bytes);
-    if (parsed.state == wire::Parsed::State::incomplete) break;
-    verdict = take_parsed(parsed);
-    bytes = bytes.subspan(sizeof(wire::FrameHeader) + parsed.frame.body.size());
-    if (input_moved_) {
-      input_moved_ = false;
-      if (verdict && !bytes.empty()) verdict = breach("bytes behind the end of a stream");
-      break;
-    }
-  }
+  if (!take_frames(bytes)) return why_over();
   // Descriptors come with the first byte of their frame, so at most one frame can still lack its
   // other bytes while its descriptors are here.
-  if (verdict && arrived_.size() > 1 && !stopped_early_) {
-    verdict = breach("descriptors that no frame announced");
+  if (arrived_.size() > 1 && !stopped_early_) {
+    if (!breach("descriptors that no frame announced")) return why_over();
   }
-  if (!verdict) return why_over();
   return offered - bytes.size();
 }
 
 std::unexpected<Failure> Session::why_over() { return std::unexpected(std::move(*over_)); }
 
-/// What nearly all frames are goes the short way; whatever `dispatch` would look at first is
-/// already known of those.
-inline Verdict Session::take_parsed(const wire::Parsed& parsed) {
-  if (parsed.state == wire::Parsed::State::breach) return breach(parsed.breach);
-  if (greeted_ && wire::is_plain(parsed.frame.header)) {
-    return parsed.frame.header.kind == Kind::call ? take_call(parsed.frame)
-                                                  : take_reply(parsed.frame);
+/// Takes frames off the front of `bytes`. What nearly all of them are goes the short way: for those
+/// it is known that whatever `take_other` would look at is as it should be.
+inline Verdict Session::take_frames(std::span<const std::byte>& bytes) {
+  if (preamble_bytes_ < wire::preamble.size()) {
+    if (auto verdict = take_preamble(bytes); !verdict) return verdict;
   }
+  wire::Frame frame;
+  constexpr std::size_t header_bytes = sizeof frame.header;
+  for (std::uint32_t left = settings_.frames_per_receive; bytes.size() >= header_bytes && !ended_;
+       --left) {
+    if (left == 0 || !wants_input()) {
+      stopped_early_ = true;
+      break;
+    }
+    std::memcpy(&frame.header, bytes.data(), header_bytes);
+    Verdict verdict;
+    if (greeted_ && wire::is_plain(frame.header)) {
+      if (bytes.size() - header_bytes < frame.header.body_bytes) break;
+      frame.body = bytes.subspan(header_bytes, frame.header.body_bytes);
+      verdict = frame.header.kind == Kind::call ? take_call(frame) : take_reply(frame);
+    } else {
+      const wire::Parsed parsed = wire::parse_frame(bytes);
+      if (parsed.state == wire::Parsed::State::incomplete) break;
+      frame.body = parsed.frame.body;
+      verdict = take_other(parsed);
+    }
+    if (!verdict) return verdict;
+    bytes = bytes.subspan(header_bytes + frame.body.size());
+    if (std::exchange(input_moved_, false)) {
+      return bytes.empty() ? Verdict() : breach("bytes behind the end of a stream");
+    }
+  }
+  return {};
+}
+
+Verdict Session::take_other(const wire::Parsed& parsed) {
+  if (parsed.state == wire::Parsed::State::breach) return breach(parsed.breach);
   return dispatch(parsed.frame);
 }
 

@@ -31,6 +31,19 @@ const char* breach_of(const FrameHeader& header) {
   return nullptr;
 }
 
+Parsed parse_frame(std::span<const std::byte> input) {
+  using State = Parsed::State;
+  Parsed parsed{State::incomplete};
+  FrameHeader& header = parsed.frame.header;
+  if (input.size() < sizeof header) return parsed;
+  std::memcpy(&header, input.data(), sizeof header);
+  if (const char* const breach = breach_of(header)) return {State::breach, {}, breach};
+  if (input.size() - sizeof header < header.body_bytes) return parsed;
+  parsed.state = State::whole;
+  parsed.frame.body = input.subspan(sizeof header, header.body_bytes);
+  return parsed;
+}
+
 std::string_view name(Kind kind) {
   static constexpr std::array<std::string_view, kind_highest + 1> names = {
       "0",      "hello", "call", "reply", "error",   "cancel", "push",     "subscribe",

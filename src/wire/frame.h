@@ -104,20 +104,7 @@ struct Parsed {
 }
 
 /// Looks at the front of `input`.
-[[nodiscard]] inline Parsed parse_frame(std::span<const std::byte> input) {
-  using State = Parsed::State;
-  Parsed parsed{State::incomplete};
-  FrameHeader& header = parsed.frame.header;
-  if (input.size() < sizeof header) return parsed;
-  std::memcpy(&header, input.data(), sizeof header);
-  if (!is_plain(header)) {
-    if (const char* const breach = breach_of(header)) return {State::breach, {}, breach};
-  }
-  if (input.size() - sizeof header < header.body_bytes) return parsed;
-  parsed.state = State::whole;
-  parsed.frame.body = input.subspan(sizeof header, header.body_bytes);
-  return parsed;
-}
+[[nodiscard]] Parsed parse_frame(std::span<const std::byte> input);
 
 /// The name of `kind`, for messages: "call".
 [[nodiscard]] std::string_view name(Kind kind);
