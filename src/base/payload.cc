@@ -50,9 +50,8 @@ PayloadBlock* PayloadPool::take_kept() {
   return block;
 }
 
-PayloadBlock* PayloadPool::acquire(std::size_t capacity) {
-  PayloadBlock* block = spare_.exchange(nullptr, std::memory_order_acquire);
-  if (block == nullptr) block = take_kept();
+PayloadBlock* PayloadPool::acquire_other(PayloadBlock* spare, std::size_t capacity) {
+  PayloadBlock* block = spare == nullptr ? take_kept() : spare;
   if (block == nullptr || block->capacity_ < capacity) {
     std::free(block);
     capacity = std::max(capacity, block_bytes_min);
@@ -67,16 +66,6 @@ PayloadBlock* PayloadPool::acquire(std::size_t capacity) {
   }
   block->size_ = 0;
   return block;
-}
-
-void PayloadPool::release(PayloadBlock* block) {
-  PayloadPool* const pool = block->pool_;
-  PayloadBlock* none = nullptr;
-  if (block->capacity_ <= block_bytes_max &&
-      pool->spare_.compare_exchange_strong(none, block, std::memory_order_acq_rel)) {
-    return;
-  }
-  pool->keep(block);
 }
 
 void PayloadPool::keep(PayloadBlock* block) {
@@ -94,19 +83,12 @@ void PayloadPool::keep(PayloadBlock* block) {
   delete_if_unused(std::move(lock));
 }
 
-void Payload::append(PayloadPool& pool, std::span<const std::byte> bytes) {
-  if (bytes.empty()) return;
-  if (block_ == nullptr) block_ = pool.acquire(bytes.size());
-  const std::size_t size = block_->size_ + bytes.size();
-  if (size > block_->capacity_) {
-    const std::size_t capacity = std::max(size, 2 * block_->capacity_);
-    void* const grown = std::realloc(block_, sizeof(PayloadBlock) + capacity);
-    if (grown == nullptr) throw std::bad_alloc();
-    block_ = static_cast<PayloadBlock*>(grown);
-    block_->capacity_ = capacity;
-  }
-  std::memcpy(block_->start() + block_->size_, bytes.data(), bytes.size());
-  block_->size_ = size;
+void Payload::grow(std::size_t more_bytes) {
+  const std::size_t capacity = std::max(block_->size_ + more_bytes, 2 * block_->capacity_);
+  void* const grown = std::realloc(block_, sizeof(PayloadBlock) + capacity);
+  if (grown == nullptr) throw std::bad_alloc();
+  block_ = static_cast<PayloadBlock*>(grown);
+  block_->capacity_ = capacity;
 }
 
 }  // namespace tincan

@@ -47,15 +47,28 @@ class PayloadPool {
   void drop();
 
   /// A block with room for `capacity` bytes, of size 0; it holds the pool.
-  [[nodiscard]] PayloadBlock* acquire(std::size_t capacity);
+  [[nodiscard]] PayloadBlock* acquire(std::size_t capacity) {
+    PayloadBlock* const spare = spare_.exchange(nullptr, std::memory_order_acquire);
+    if (spare == nullptr || spare->capacity_ < capacity) return acquire_other(spare, capacity);
+    spare->size_ = 0;
+    return spare;
+  }
   /// Gives a block of any pool back to it.
-  static void release(PayloadBlock* block);
+  static void release(PayloadBlock* block) {
+    PayloadPool* const pool = block->pool_;
+    PayloadBlock* none = nullptr;
+    if (block->capacity_ > block_bytes_max ||
+        !pool->spare_.compare_exchange_strong(none, block, std::memory_order_acq_rel)) {
+      pool->keep(block);
+    }
+  }
 
  private:
   PayloadPool() = default;
   ~PayloadPool();
+  [[gnu::noinline]] PayloadBlock* acquire_other(PayloadBlock* spare, std::size_t capacity);
   PayloadBlock* take_kept();
-  void keep(PayloadBlock* block);
+  [[gnu::noinline]] void keep(PayloadBlock* block);
   void delete_if_unused(std::unique_lock<std::mutex> lock);
 
   std::atomic<PayloadBlock*> spare_ = nullptr;  ///< `closed_` once nobody holds the pool.
@@ -86,10 +99,18 @@ class Payload {
     return block_ == nullptr ? std::span<const std::byte>() : block_->bytes();
   }
   /// Adds `bytes` at the end. Room grows with what has arrived, never with what was promised.
-  void append(PayloadPool& pool, std::span<const std::byte> bytes);
+  void append(PayloadPool& pool, std::span<const std::byte> bytes) {
+    if (bytes.empty()) return;
+    if (block_ == nullptr) block_ = pool.acquire(bytes.size());
+    if (bytes.size() > block_->capacity_ - block_->size_) grow(bytes.size());
+    std::memcpy(block_->start() + block_->size_, bytes.data(), bytes.size());
+    block_->size_ += bytes.size();
+  }
   [[nodiscard]] PayloadBlock* release() { return std::exchange(block_, nullptr); }
 
  private:
+  [[gnu::noinline]] void grow(std::size_t more_bytes);
+
   PayloadBlock* block_ = nullptr;
 };
 
