@@ -40,7 +40,7 @@ inline Process start_supervised_server(const std::string& path, const Setup& set
   Process supervisor = Process::fork([&] {
     while (true) {
       const pid_t server = ::fork();
-      if (server == 0) ::_exit(serve(path, setup, options));
+      if (server == 0) leave(serve(path, setup, options));
       ::waitpid(server, nullptr, 0);
     }
     return 0;

@@ -93,7 +93,7 @@ TEST_P(Crash, AtAnyCallOfAStartIsMendedByTheNext) {
     auto server = Process::fork([&] {
       test::KillAt killer(n);
       const test::Installed installed(killer);
-      return path::Claim::make(at(directory), {.mode = 0660}) ? (::_exit(0), 0) : 1;
+      return path::Claim::make(at(directory), {.mode = 0660}) ? (test::leave(0), 0) : 1;
     });
     const auto status = server.wait();
     ASSERT_TRUE(status == 0 || status == -SIGKILL) << "call " << n << ", status " << *status;

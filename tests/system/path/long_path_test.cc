@@ -65,8 +65,8 @@ TEST(LongPath, WorksWithLongNamesThatAreAlikeAtTheStart) {
 TEST(LongPath, IsReplacedAfterACrash) {
   const test::TemporaryDirectory directory;
   const std::string path = deep(directory, 300) + "/" + std::string(150, 'x');
-  auto server =
-      test::Process::fork([&] { return path::Claim::make(at(path), {}) ? (::_exit(0), 0) : 1; });
+  auto server = test::Process::fork(
+      [&] { return path::Claim::make(at(path), {}) ? (test::leave(0), 0) : 1; });
   EXPECT_EQ(server.wait(), 0);
   expect_service(path);
 }
