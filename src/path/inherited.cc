@@ -81,10 +81,11 @@ Result<Inherited> take_inherited(const Address& address) {
   }
   const auto listening = os::is_listening(*number);
   if (!listening) return usage(address, "cannot be asked", listening.error().code);
-  if (systemd && !first_time(*number)) return usage(address, "that socket was taken before");
   if (const auto set = os::set_close_on_exec(*number); !set) {
     return usage(address, "cannot be used", set.error().code);
   }
+  // Last, so that an attempt which failed has not used it up.
+  if (systemd && !first_time(*number)) return usage(address, "that socket was taken before");
   return Inherited{Descriptor(*number), *listening};
 }
 

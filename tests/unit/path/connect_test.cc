@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <filesystem>
 
 #include "os/clock.h"
 #include "os/poller.h"
@@ -170,6 +173,51 @@ TEST_F(ServerCheck, AcceptsRootOurselvesAndWhoWasAskedFor) {
 TEST_F(ServerCheck, RefusesEvenRootWhenAnotherWasAskedFor) {
   auto server = serve(0);
   EXPECT_EQ(client(stranger, other_stranger), 1);
+}
+
+TEST_F(ServerCheck, BelievesWhoAloneCouldPutTheSocketThere) {
+  // /tmp would let everybody: what is tried here lies below the root itself.
+  const std::string root = "/tincan-check." + std::to_string(::getpid());
+  ASSERT_EQ(::mkdir(root.c_str(), 0755), 0);
+  path_ = root + "/x.sock";
+  std::optional<Descriptor> socket = listener();
+  EXPECT_EQ(::chmod(path_.c_str(), 0666), 0);
+  EXPECT_EQ(::chown(path_.c_str(), stranger, stranger), 0);
+  // The kernel's word is of who called listen(2): somebody else than the owner of the file.
+  auto server = Process::fork([&] {
+    if (!test::become(stranger) || !os::listen(socket->get(), 8)) return 9;
+    std::puts("ready");
+    std::fflush(stdout);
+    const auto first = os::accept(socket->get());
+    const auto second = os::accept(socket->get());
+    return first && second ? 0 : 1;
+  });
+  EXPECT_TRUE(server.wait_for_output("ready"));
+  EXPECT_EQ(client(other_stranger, {}), 0);
+  EXPECT_EQ(::chown(root.c_str(), other_stranger, other_stranger), 0);
+  expect_failure(Cause::refused, "others could have put it there; if you expect that user");
+  EXPECT_EQ(server.wait(), 0);
+  std::error_code ignored;
+  std::filesystem::remove_all(root, ignored);
+}
+
+TEST_F(ServerCheck, TrustsNoAbstractNameOfSomebodyElse) {
+  const std::string name = directory_.path();
+  auto server = Process::fork([&] {
+    if (!test::become(stranger)) return 9;
+    const auto socket = os::stream_socket();
+    if (!os::bind(socket->get(), os::SocketAddress::of_abstract(name))) return 8;
+    if (!os::listen(socket->get(), 8)) return 7;
+    std::puts("ready");
+    std::fflush(stdout);
+    return os::accept(socket->get()) ? 0 : 1;
+  });
+  ASSERT_TRUE(server.wait_for_output("ready"));
+  const auto reached = connect(at("unix-abstract:" + name), os::now() + 5s, {});
+  ASSERT_FALSE(reached);
+  EXPECT_EQ(reached.error().cause(), Cause::refused);
+  EXPECT_NE(reached.error().detail().find("anybody may take such a name first"), std::string::npos);
+  EXPECT_EQ(server.wait(), 0);
 }
 
 TEST(ConnectExec, TalksToAChildThatIsNobodysToReap) {

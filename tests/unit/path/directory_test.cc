@@ -15,6 +15,7 @@ namespace tincan::path {
 namespace {
 
 using test::other_stranger;
+using test::Process;
 using test::stranger;
 using test::TemporaryDirectory;
 
@@ -148,6 +149,21 @@ TEST_F(OnlyOwnerCanPublish, LooksAtWhereALinkStandsAndWhereItLeads) {
   EXPECT_FALSE(only_owner_can_publish(planted + "/x.sock", stranger));  // it stands in /tmp
   ASSERT_EQ(::symlink("loop", loop.c_str()), 0);
   EXPECT_FALSE(only_owner_can_publish(loop + "/x.sock", stranger));
+}
+
+TEST_F(OnlyOwnerCanPublish, FollowsAPathFromTheWorkingDirectory) {
+  const auto child = [&](const std::string& from, const std::string& path) {
+    return Process::fork([&] {
+             if (::chdir(from.c_str()) != 0) return 9;
+             return only_owner_can_publish(path, stranger) ? 1 : 0;
+           })
+        .wait();
+  };
+  EXPECT_EQ(child(inner_, "x.sock"), 1);
+  EXPECT_EQ(child(root_, "inner/x.sock"), 1);
+  EXPECT_EQ(child(outer_->path(), "../.." + socket_), 0);  // /tmp is on the way
+  ASSERT_EQ(::symlink(inner_.c_str(), (root_ + "/absolute").c_str()), 0);
+  EXPECT_EQ(child(root_, "absolute/x.sock"), 1);
 }
 
 }  // namespace
