@@ -102,19 +102,20 @@ Result<Stream> Listener::State::accept(path::Claim& from, Moment deadline) {
     auto socket = from.accept();
     if (socket) {
       Peer peer = path::peer_of(socket->get(), false);
-      if (!path::admits(allow, peer)) {
-        // Who is refused again and again does not keep us beyond the deadline.
-        if (os::now() >= deadline)
-          return fail(Cause::deadline, "nobody admitted connected in time");
-        continue;
+      if (path::admits(allow, peer)) {
+        return Stream(std::make_unique<Stream::State>(std::move(*socket), std::move(peer)));
       }
-      return Stream(std::make_unique<Stream::State>(std::move(*socket), std::move(peer)));
+    } else {
+      const int error = socket.error().code;
+      if (os::is_shortage(error)) return rest(deadline, error);
+      const bool somebody_else_was_faster = error == EAGAIN;
+      const bool client_has_gone = error == ECONNABORTED || error == EPERM;
+      if (!somebody_else_was_faster && !client_has_gone) {
+        return fail(Cause::system, "accept", error);
+      }
     }
-    const int error = socket.error().code;
-    if (os::is_shortage(error)) return rest(deadline, error);
-    const bool somebody_else_was_faster = error == EAGAIN;
-    const bool client_has_gone = error == ECONNABORTED || error == EPERM;
-    if (!somebody_else_was_faster && !client_has_gone) return fail(Cause::system, "accept", error);
+    // Who is refused, or goes, again and again does not keep us beyond the deadline.
+    if (os::now() >= deadline) return fail(Cause::deadline, "nobody admitted connected in time");
   }
 }
 
