@@ -289,17 +289,4 @@ Sys<bool> is_unix_stream(int socket) {
   return *domain == AF_UNIX && *type == SOCK_STREAM;
 }
 
-Sys<std::string> bound_name(int socket) {
-  if (const int error = before(Call::getsockopt)) return failed(error);
-  sockaddr_un storage = {};
-  socklen_t bytes = sizeof storage;
-  if (getsockname(socket, reinterpret_cast<sockaddr*>(&storage), &bytes) < 0) return failed();
-  const std::size_t offset = offsetof(sockaddr_un, sun_path);
-  if (bytes <= offset) return std::string();
-  std::string name(storage.sun_path,
-                   std::min<std::size_t>(bytes - offset, sizeof storage.sun_path));
-  if (!name.empty() && name.front() != '\0') name.resize(std::strlen(name.c_str()));
-  return name;
-}
-
 }  // namespace tincan::os

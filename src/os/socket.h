@@ -76,7 +76,5 @@ struct Arrival {
 [[nodiscard]] Sys<bool> is_listening(int socket);
 /// True for AF_UNIX, SOCK_STREAM.
 [[nodiscard]] Sys<bool> is_unix_stream(int socket);
-/// The path or abstract name (leading NUL) that a socket is bound to; empty when unnamed.
-[[nodiscard]] Sys<std::string> bound_name(int socket);
 
 }  // namespace tincan::os

@@ -84,5 +84,15 @@ TEST(Mapping, IsNotThereInAForkedChild) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
+TEST(Memory, ThatIsNoneIsToldByEveryCall) {
+  constexpr int none = -1;
+  EXPECT_EQ(seal(none, no_growing).error().code, EBADF);
+  EXPECT_EQ(seals_of(none).error().code, EBADF);
+  EXPECT_EQ(is_in_tmpfs(none).error().code, EBADF);
+  EXPECT_EQ(punch_out(none, 0, 4096).error().code, EBADF);
+  EXPECT_EQ(Mapping::readable(none, 4096).error().code, EBADF);
+  EXPECT_EQ(Mapping::writable(none, 4096).error().code, EBADF);
+}
+
 }  // namespace
 }  // namespace tincan::os

@@ -7,6 +7,7 @@
 
 #include "os/clock.h"
 #include "support/temporary_directory.h"
+#include "support/user.h"
 
 namespace tincan::os {
 namespace {
@@ -67,6 +68,53 @@ TEST(OsConnect, LeavesTheSocketBlocking) {
     EXPECT_EQ(is_blocking(socket->get()), true);
     EXPECT_EQ(::fcntl(socket->get(), F_GETFD), FD_CLOEXEC);
   }
+}
+
+TEST(OsSocket, ThatIsNoneIsToldByEveryCall) {
+  constexpr int none = -1;
+  std::byte byte{};
+  std::vector<Descriptor> descriptors;
+  const int numbers[] = {0};
+  EXPECT_EQ(bind(none, SocketAddress::of_abstract("x")).error().code, EBADF);
+  EXPECT_EQ(listen(none, 1).error().code, EBADF);
+  EXPECT_EQ(connect(none, SocketAddress::of_abstract("x")).error().code, EBADF);
+  EXPECT_EQ(connect(none, SocketAddress::of_abstract("x"), Moment()).error().code, EBADF);
+  EXPECT_EQ(set_blocking(none, true).error().code, EBADF);
+  EXPECT_EQ(is_blocking(none).error().code, EBADF);
+  EXPECT_EQ(set_close_on_exec(none).error().code, EBADF);
+  EXPECT_EQ(accept(none).error().code, EBADF);
+  EXPECT_EQ(os::shutdown(none, SHUT_WR).error().code, EBADF);
+  EXPECT_EQ(send(none, {&byte, 1}, Mode::wait).error().code, EBADF);
+  EXPECT_EQ(send(none, {&byte, 1}, numbers, Mode::wait).error().code, EBADF);
+  EXPECT_EQ(receive(none, {&byte, 1}, Mode::wait).error().code, EBADF);
+  EXPECT_EQ(receive(none, {&byte, 1}, descriptors, Mode::wait).error().code, EBADF);
+  EXPECT_EQ(set_receive_timeout(none, 1s).error().code, EBADF);
+  EXPECT_EQ(set_send_timeout(none, 1s).error().code, EBADF);
+  EXPECT_EQ(peer_credentials(none).error().code, EBADF);
+  EXPECT_EQ(peer_groups(none).error().code, EBADF);
+  EXPECT_EQ(peer_pidfd(none).error().code, EBADF);
+  EXPECT_EQ(is_listening(none).error().code, EBADF);
+  EXPECT_EQ(is_unix_stream(none).error().code, EBADF);
+}
+
+TEST(OsSocket, OfAnotherDomainOrTypeIsNoUnixStream) {
+  const Descriptor datagrams(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const Descriptor internet(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(is_unix_stream(datagrams.get()), false);
+  EXPECT_TRUE(!internet || is_unix_stream(internet.get()) == false);
+}
+
+TEST(OsSocket, TellsAllGroupsOfAPeerThatHasMany) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to have many groups";
+  std::vector<gid_t> many;
+  for (gid_t gid = 70'000; gid < 70'100; ++gid) many.push_back(gid);
+  const auto child = [&] {
+    if (!test::become(test::stranger, many)) return 9;
+    const auto ends = stream_socket_pair();
+    const auto groups = peer_groups(ends->first.get());
+    return groups && *groups == many ? 0 : 1;
+  };
+  EXPECT_EQ(test::Process::fork(child).wait(), 0);
 }
 
 }  // namespace
