@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <set>
 
+#include "support/process.h"
+
 namespace tincan {
 namespace {
 
@@ -57,6 +59,18 @@ TEST(Failure, HasASentenceAndANameForEveryCause) {
   EXPECT_EQ(sentences.size(), static_cast<std::size_t>(Cause::system) + 1);
   EXPECT_EQ(names.size(), static_cast<std::size_t>(Cause::system) + 1);
   EXPECT_EQ(names.count("?"), 0u);
+}
+
+TEST(Failure, EndsASmallProgramWithItsSentence) {
+  auto program = test::Process::fork([] {
+    const int value = or_exit(Result<int>(7));
+    or_exit(Result<void>());
+    if (value != 7) return 9;
+    or_exit(Result<int>(std::unexpected(Failure(Cause::usage, "no such option"))));
+    return 0;
+  });
+  EXPECT_EQ(program.wait(), 1);
+  EXPECT_NE(program.output().find("no such option\n"), std::string::npos) << program.output();
 }
 
 }  // namespace

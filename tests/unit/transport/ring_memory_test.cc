@@ -9,6 +9,8 @@
 #include <cstring>
 #include <string>
 
+#include "support/failing_calls.h"
+
 namespace tincan::transport {
 namespace {
 
@@ -134,6 +136,36 @@ TEST(RingMemory, IsOfAKnownSize) {
     EXPECT_FALSE(RingMemory::take(std::move(made->files), bytes)) << bytes;
   }
 }
+
+#ifdef TINCAN_SEAM
+
+class FailingRingMemory : public ::testing::TestWithParam<bool> {};
+
+TEST_P(FailingRingMemory, IsToldAndLeavesNothing) {  // P16
+  test::fail_each_call(
+      [](test::Fault& fault) {
+        const test::Installed installed(fault);
+        auto made = RingMemory::make(ring_bytes);
+        if (!made) {
+          EXPECT_EQ(made.error().code, fault.error()) << fault.what();
+          return;
+        }
+        auto taken = RingMemory::take(std::move(made->files), ring_bytes);
+        EXPECT_EQ(taken.has_value(), fault.error() == 0) << fault.what();
+        if (!taken) {
+          EXPECT_GT(taken.error().size(), 10u) << fault.what();
+          return;
+        }
+        taken->punch_out_ring();
+        taken->punch_out();
+      },
+      12, GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(Once, FailingRingMemory, ::testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(FromNowOn, FailingRingMemory, ::testing::Values(true));
+
+#endif
 
 }  // namespace
 }  // namespace tincan::transport
