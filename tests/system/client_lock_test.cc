@@ -41,6 +41,23 @@ TEST(ClientLock, DoesNotLengthenTheDeadlineOfACallThatWaitedForIt) {  // P3
   EXPECT_TRUE(writer.get());
 }
 
+TEST(ClientLock, DoesNotLengthenTheDeadlineOfACallThatWaitsForTheConnectionOfAnother) {  // P3
+  RawServer server;
+  auto [client, peer] = server.connect();
+  peer.close();
+  auto patient = std::async(std::launch::async, [&] {
+    return client.call("never answered", "", {.deadline = std::chrono::seconds(2)});
+  });
+  RawPeer silent = server.accept();  // which has no HELLO from us
+  const auto start = steady_clock::now();
+  const auto reply = client.call("never sent", "", {.deadline = 50ms});
+  EXPECT_LE(steady_clock::now() - start, 50ms + 200ms);
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().outcome(), Outcome::not_sent);
+  EXPECT_EQ(reply.error().cause(), Cause::deadline);
+  EXPECT_EQ(patient.get().error().outcome(), Outcome::not_sent);
+}
+
 }  // namespace
 
 }  // namespace tincan::test

@@ -116,6 +116,22 @@ TEST(Server, DoesNotBlameAHandlerForTheTimeItsLoopSleeps) {
   EXPECT_EQ(log.count("held its loop"), 0u);
 }
 
+TEST(Server, CountsTheLinesAboutPeersThatItDoesNotWrite) {
+  Log log;
+  RunningServer server({.allow = {.uids = {::geteuid() + 1}}, .log = log.sink()});
+  server.run();
+  for (int i = 0; i < 20; ++i) {
+    RawPeer refused(server.path());
+    EXPECT_TRUE(refused.is_closed());
+  }
+  EXPECT_LE(log.count("refused: uid"), 11u);  // unless a second has passed meanwhile
+  EXPECT_TRUE(eventually([&] {
+    RawPeer refused(server.path());
+    EXPECT_TRUE(refused.is_closed());
+    return log.count("lines like it before)") > 0;
+  }));
+}
+
 }  // namespace
 
 }  // namespace tincan::test
