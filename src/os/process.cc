@@ -225,7 +225,8 @@ Sys<Descriptor> open_process(pid_t pid) {
 Sys<Child> spawn(std::span<const std::string> arguments, const Descriptor& socket) {
   // _Fork does not close what is registered: two starts at once would hold each other's pipes open.
   const std::lock_guard lock(spawn_mutex);
-  Pipe reports, go;
+  Pipe reports;
+  Pipe go;
   if (const auto opened = open_pipe(reports); !opened) return std::unexpected(opened.error());
   if (const auto opened = open_pipe(go); !opened) return std::unexpected(opened.error());
   Plan plan;
