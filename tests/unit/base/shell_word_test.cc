@@ -1,5 +1,7 @@
 #include "base/shell_word.h"
 
+#include "base/printable.h"
+
 namespace tincan {
 
 namespace {
@@ -18,6 +20,12 @@ TEST(ShellWord, IsQuotedWhereAShellWouldChangeIt) {
 }
 
 TEST(ShellWord, KeepsItsQuotes) { EXPECT_EQ(shell_word("it's"), "'it'\\''s'"); }
+
+TEST(Printable, HasNoControlCharactersAndSaysThatItWasCut) {
+  EXPECT_EQ(printable("a\nb\x7f\x1b[0m", 100), "a.b..[0m");
+  EXPECT_EQ(printable("abcdef", 6), "abcdef");
+  EXPECT_EQ(printable("abcdef", 3), "abc…");
+}
 
 }  // namespace
 

@@ -9,6 +9,7 @@
 #include <array>
 
 #include "os/poller.h"
+#include "support/failing_calls.h"
 
 namespace tincan::os {
 namespace {
@@ -86,6 +87,50 @@ TEST(Doorbell, IsThePipesReadingEndAndNothingElse) {
   const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   EXPECT_EQ(is_listening_end(socket.get()), false);
 }
+
+TEST(Poller, TellsADescriptorThatIsNone) {
+  Poller poller = *Poller::create();
+  EXPECT_EQ(poller.add(-1, EPOLLIN, nullptr).error().code, EBADF);
+  EXPECT_EQ(poller.change(-1, EPOLLIN, nullptr).error().code, EBADF);
+  EXPECT_EQ(is_listening_end(-1).error().code, EBADF);
+}
+
+#ifdef TINCAN_SEAM
+
+class FailingDoorbell : public ::testing::TestWithParam<bool> {};
+
+TEST_P(FailingDoorbell, WakesAtALaterRing) {  // P16
+  test::fail_each_call(
+      [](test::Fault& fault) {
+        auto bell = Doorbell::create();
+        ASSERT_TRUE(bell);
+        DoorbellListener listener(Descriptor(::dup(bell->listening_end())));
+        Poller poller = *Poller::create();
+        {
+          const test::Installed installed(fault);
+          const auto other = Doorbell::create();
+          EXPECT_TRUE(other || fault.error() != 0);
+          const auto listens = is_listening_end(bell->listening_end());
+          EXPECT_TRUE(listens == true || fault.error() != 0);
+          const bool watched = poller.add(listener.fd(), EPOLLIN, nullptr).has_value();
+          const auto changed = poller.change(listener.fd(), EPOLLIN | EPOLLET, nullptr);
+          EXPECT_TRUE((watched && changed) || fault.error() != 0);
+          if (!watched) return;
+          bell->ring();
+          for (int i = 0; i < 4096; ++i) listener.rung();  // which empties it
+        }
+        EXPECT_TRUE(poller.change(listener.fd(), EPOLLIN | EPOLLET, nullptr)) << fault.what();
+        bell->ring();
+        std::array<epoll_event, 4> events;
+        EXPECT_FALSE(poller.wait(events, Moment())->empty()) << fault.what();
+      },
+      6, GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(Once, FailingDoorbell, ::testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(FromNowOn, FailingDoorbell, ::testing::Values(true));
+
+#endif
 
 }  // namespace
 }  // namespace tincan::os

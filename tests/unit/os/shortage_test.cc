@@ -22,6 +22,10 @@ TEST(ShortageText, OfWhatHasNoLimitToRaiseIsTheSystemsWord) {
   EXPECT_EQ(describe_shortage(ENOMEM), "Cannot allocate memory");
 }
 
+TEST(ShortageText, OfAnErrorThatTheSystemDoesNotKnowIsItsNumber) {
+  EXPECT_EQ(describe_shortage(12345), "error 12345");
+}
+
 }  // namespace
 
 }  // namespace tincan::os

@@ -233,6 +233,24 @@ TEST_F(ClaimOfAPath, RefusesWrongArguments) {
   EXPECT_EQ(listing(directory_.path()), std::vector<std::string>());
 }
 
+TEST_F(ClaimOfAPath, HandsOverNothingButAPathThatIsItsOwn) {
+  EXPECT_EQ(Claim::make(at("fd:987654"), {}).error().cause(), Cause::usage);
+  const auto adopt = [&](const std::string& address, mode_t mode) {
+    return Claim::adopt(at(address), {.mode = mode}, {}).error().cause();
+  };
+  EXPECT_EQ(adopt(path_, 04600), Cause::usage);
+  EXPECT_EQ(adopt(path_, 0600), Cause::held);  // without listener and lock
+  EXPECT_EQ(adopt("fd:3", 0600), Cause::unsupported);
+  auto gone = claim();
+  ASSERT_TRUE(gone);
+  gone->remove();
+  EXPECT_EQ(gone->hand_over().error().cause(), Cause::unsupported);
+  auto abstract = Claim::make(at("unix-abstract:" + directory_.path()),
+                              {.allow = {.uids = {::geteuid()}}, .abstract = true});
+  ASSERT_TRUE(abstract);
+  EXPECT_EQ(abstract->hand_over().error().cause(), Cause::unsupported);
+}
+
 TEST_F(ClaimOfAPath, GivesTheSocketItsGroup) {
   if (::geteuid() != 0) GTEST_SKIP() << "any group needs root";
   const auto claimed = claim({.mode = 0660, .group = "4242"});

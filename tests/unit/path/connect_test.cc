@@ -86,6 +86,23 @@ TEST_F(Connect, SaysWhatTheFilePermits) {
   EXPECT_EQ(child.wait(), 0) << child.output();
 }
 
+TEST_F(Connect, SaysThatADirectoryMayNotBeSearched) {
+  if (::geteuid() != 0) GTEST_SKIP() << "becoming other users needs root";
+  const Descriptor server = listener();
+  ASSERT_EQ(::chmod(directory_.path().c_str(), 0700), 0);
+  auto child = Process::fork([&] {
+    if (!test::become(stranger)) return 9;
+    expect_failure(Cause::refused, "(a directory on the way may not be searched)");
+    return HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(child.wait(), 0) << child.output();
+}
+
+TEST_F(Connect, TakesNoDescriptorThatIsNone) {
+  path_ = "fd:987654";
+  expect_failure(Cause::usage, "descriptor 987654 is not open");
+}
+
 TEST_F(Connect, EndsAtItsDeadlineWhenTheBacklogIsFull) {
   const Descriptor server = listener(0);
   const auto waiting = reach();

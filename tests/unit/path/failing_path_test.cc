@@ -118,16 +118,19 @@ TEST_P(FailingPath, OfAnAbstractNameIsToldAndTheNextAttemptWorks) {
 }
 
 TEST_P(FailingPath, ThatIsHandedOverIsTheOldOnesOrTheNewOnes) {
+  const bool root = ::geteuid() == 0;
+  const ListenOptions others{.mode = 0660,
+                             .group = root ? std::optional<std::string>("4242") : std::nullopt};
   fail_each_call(
       [&](Fault& fault) {
-        auto old = Claim::make(test::at(path_), {.mode = 0600});
+        auto old = Claim::make(test::at(path_), {.mode = 0640});
         ASSERT_TRUE(old);
         {
           const Installed installed(fault);
           auto handed = old->hand_over();
           EXPECT_TRUE(handed || fault.error() != 0);
           if (handed) {
-            const auto next = Claim::adopt(test::at(path_), {.mode = 0660}, std::move(*handed));
+            const auto next = Claim::adopt(test::at(path_), others, std::move(*handed));
             EXPECT_TRUE(next || fault.error() != 0);
           }
           const auto back = old->take_back();
@@ -136,6 +139,8 @@ TEST_P(FailingPath, ThatIsHandedOverIsTheOldOnesOrTheNewOnes) {
         EXPECT_TRUE(connect(test::at(path_), os::now() + test::patience, {})) << fault.what();
         // Once more, for what failed may have been putting it back.
         ASSERT_TRUE(old->take_back()) << fault.what();
+        // Whatever failed, nobody may connect now who could not before.
+        EXPECT_EQ(status().st_mode & 07777 & ~mode_t{0640}, 0u) << fault.what();
         EXPECT_EQ(Claim::make(test::at(path_), {}).error().cause(), Cause::held) << fault.what();
         old->remove();
         EXPECT_NE(::access(path_.c_str(), F_OK), 0) << fault.what();
@@ -182,6 +187,40 @@ TEST_P(FailingPath, OfAQuestionLeavesThePeerUnknown) {
         }
       },
       2, GetParam());
+}
+
+/// Behaves as if /proc were not mounted: what leads through it is not found.
+class NoProc : public os::Seam {
+ public:
+  int before(os::Call call, std::size_t*) override {
+    if (call == os::Call::bind && !std::exchange(bound_, true)) return ENOENT;
+    const bool looks_for_proc = call == os::Call::stat && bound_ && !std::exchange(looked_, true);
+    return looks_for_proc || (call == os::Call::chmod && bound_) ? ENOENT : 0;
+  }
+
+ private:
+  bool bound_ = false;
+  bool looked_ = false;
+};
+
+TEST(ClaimWithoutProc, GoesByTheDirectorysNameUnlessThatIsLong) {
+  const test::TemporaryDirectory directory;
+  const auto claim_at = [](const std::string& path, mode_t mode) {
+    NoProc none;
+    const Installed installed(none);
+    return Claim::make(test::at(path), {.mode = mode});
+  };
+  {
+    const auto claim = claim_at(directory / "x", 0600);
+    ASSERT_TRUE(claim) << claim.error().explain();
+    EXPECT_TRUE(connect(test::at(directory / "x"), os::now() + test::patience, {}));
+  }
+  // The mode of the file is set through /proc where it is not 0600.
+  EXPECT_EQ(claim_at(directory / "x", 0660).error().cause(), Cause::unsupported);
+  std::string detour = directory.path();
+  while (detour.size() <= limits::sun_path_bytes_max) detour += "/.";
+  EXPECT_FALSE(claim_at(detour + "/x", 0600));
+  EXPECT_TRUE(Claim::make(test::at(directory / "x"), {}));  // nothing is in its way
 }
 
 /// Answers every question about a socket's options with one error.

@@ -1,5 +1,7 @@
 #include "tincan/testing.h"
 
+#include "support/seam.h"
+
 namespace tincan {
 
 namespace {
@@ -111,6 +113,37 @@ TEST(TestingPair, LosesTheCallsUnderWayWhenItsServerGoes) {
   EXPECT_EQ(ended->outcome(), Outcome::unknown);
   EXPECT_EQ(ended->cause(), Cause::closed);
 }
+
+TEST(TestingPair, AnswersTypedCallsThatDecodeAndNoOthers) {
+  auto [server, client] = testing::pair();
+  server.on("half", [](Request request) { request.reply("xy"); });
+  const Method<int, std::int16_t> half{"half"};
+  const Method<int, std::int64_t> mistyped{"half", {.idempotent = true}};
+  const Method<int, int> missing{"none"};
+  EXPECT_TRUE(client.call(half, 4));
+  const auto undecoded = client.call(mistyped, 4);
+  ASSERT_FALSE(undecoded);
+  EXPECT_EQ(undecoded.error().outcome(), Outcome::unknown);
+  EXPECT_EQ(undecoded.error().cause(), Cause::breach);
+  EXPECT_EQ(client.call(missing, 4, {.idempotent = true}).error().cause(), Cause::no_method);
+}
+
+#ifdef TINCAN_SEAM
+
+class NoSocketPairs : public os::Seam {
+ public:
+  int before(os::Call call, std::size_t*) override {
+    return call == os::Call::socketpair ? EMFILE : 0;
+  }
+};
+
+TEST(TestingPair, EndsTheTestWhereThereAreNoDescriptors) {
+  NoSocketPairs none;
+  const test::Installed installed(none);
+  EXPECT_EXIT((void)testing::pair(), ::testing::ExitedWithCode(1), "no descriptors for a pair");
+}
+
+#endif
 
 }  // namespace
 
