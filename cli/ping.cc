@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <thread>
 
@@ -32,6 +33,7 @@ struct PingArguments {
   nanoseconds interval = std::chrono::seconds(1);
   std::optional<nanoseconds> timeout;
   std::optional<uid_t> server_uid;
+  tincan::Transport transport = tincan::Transport::automatic;
   bool flood = false;
   bool json = false;
 };
@@ -71,7 +73,7 @@ void ping_once(const PingArguments& arguments, tincan::Client& client, std::stri
     line = fmt::format("{} from {}: seq={} time={}", format_size(payload.size()), arguments.address,
                        sequence, format_duration(took));
   }
-  statistics.add(took, line);
+  statistics.add(took, line, client.ring_bytes());
 }
 
 void sleep_until(Clock::time_point moment) {
@@ -94,7 +96,8 @@ void ping_all(const PingArguments& arguments, tincan::Client& client, PingStatis
 }
 
 ExitCode run(const PingArguments& arguments) {
-  tincan::ClientOptions options{.server_uid = arguments.server_uid};
+  tincan::ClientOptions options{.server_uid = arguments.server_uid,
+                                .transport = arguments.transport};
   if (arguments.timeout) options.connect_deadline = *arguments.timeout;
   auto client = tincan::Client::connect(arguments.address, options);
   if (!client) return report(client.error(), exit_code_of(client.error()), arguments.json);
@@ -131,6 +134,15 @@ void add_interval(CLI::App& app, nanoseconds& interval) {
       ->type_name("SECONDS");
 }
 
+void add_transport(CLI::App& app, tincan::Transport& transport) {
+  static const std::map<std::string, tincan::Transport> names = {
+      {"socket", tincan::Transport::socket}, {"auto", tincan::Transport::automatic}};
+  app.add_option("--transport", transport,
+                 "socket, or auto: a ring in shared memory while there is enough traffic (default)")
+      ->transform(CLI::CheckedTransformer(names))
+      ->type_name("socket|auto");
+}
+
 }  // namespace
 
 Command add_ping(CLI::App& tool) {
@@ -146,6 +158,7 @@ Command add_ping(CLI::App& tool) {
   add_interval(*app, arguments->interval);
   app->add_flag("--flood", arguments->flood, "Call without pause, and print the statistics only");
   add_timeout(*app, arguments->timeout, "For each call (default 5s)");
+  add_transport(*app, arguments->transport);
   add_server_uid(*app, arguments->server_uid);
   return {app, [arguments] { return run(*arguments); }};
 }

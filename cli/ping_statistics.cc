@@ -9,6 +9,7 @@
 #include "durations.h"
 #include "json.h"
 #include "output.h"
+#include "sizes.h"
 #include "text.h"
 
 namespace cli {
@@ -56,9 +57,13 @@ PingStatistics::PingStatistics(std::string address, tincan::Peer server, bool js
       cpu_before_(own_cpu_time()),
       server_cpu_before_(cpu_time_of(server_)) {}
 
-void PingStatistics::add(nanoseconds time, std::string_view line) {
+void PingStatistics::add(nanoseconds time, std::string_view line, std::uint64_t ring_bytes) {
   const std::lock_guard lock(mutex_);
   times_.add(time);
+  if (ring_bytes > 0) {
+    ++over_ring_;
+    ring_bytes_ = ring_bytes;
+  }
   if (line.empty()) return;
   if (const ExitCode printed = print_line(line); printed != ExitCode::success) {
     std::_Exit(static_cast<int>(printed));
@@ -103,7 +108,15 @@ std::string PingStatistics::text() const {
   if (server_cpu_) {
     text += fmt::format(", {:.1f} us in the server", microseconds_of(*server_cpu_) / per_call);
   }
-  return text + "\n";
+  return text + "\ntransport: " + transport() + "\n";
+}
+
+std::string PingStatistics::transport() const {
+  if (over_ring_ == 0) return "socket";
+  const std::string ring = fmt::format("a ring of {} each way", format_size(ring_bytes_));
+  if (over_ring_ == times_.count()) return ring;
+  return fmt::format("{} for {}, the socket for the others", ring,
+                     counted(over_ring_, "call", "calls"));
 }
 
 std::string PingStatistics::json() const {
@@ -125,6 +138,7 @@ std::string PingStatistics::json() const {
   json["cpu_microseconds_per_call"] = per_call(microseconds_of(cpu_));
   json["server_cpu_microseconds_per_call"] =
       server_cpu_ ? per_call(microseconds_of(*server_cpu_)) : Json();
+  json["transport"] = {{"ring_bytes", ring_bytes_}, {"calls_over_ring", over_ring_}};
   json["last_failure"] = last_failure_ ? json_of(*last_failure_, code_) : Json();
   json["exit_code"] = static_cast<int>(code_);
   return line_of(json);

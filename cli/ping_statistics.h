@@ -21,8 +21,9 @@ class PingStatistics {
  public:
   PingStatistics(std::string address, tincan::Peer server, bool json);
 
-  /// A call has ended well; `line` tells so, or is empty.
-  void add(std::chrono::nanoseconds time, std::string_view line);
+  /// A call has ended well; `line` tells so, or is empty. `ring_bytes`: of the ring that carries
+  /// the connection now, or 0.
+  void add(std::chrono::nanoseconds time, std::string_view line, std::uint64_t ring_bytes);
   void add(std::uint64_t sequence, const tincan::Failure& failure);
 
   /// Prints everything and returns how the command ends.
@@ -32,6 +33,7 @@ class PingStatistics {
 
  private:
   [[nodiscard]] std::string text() const;
+  [[nodiscard]] std::string transport() const;
   [[nodiscard]] std::string json() const;
 
   const std::string address_;
@@ -44,6 +46,8 @@ class PingStatistics {
   std::mutex mutex_;
   Histogram times_;
   std::uint64_t failures_ = 0;
+  std::uint64_t over_ring_ = 0;   ///< Calls behind which the connection had a ring.
+  std::uint64_t ring_bytes_ = 0;  ///< Of the last ring.
   std::optional<tincan::Failure> last_failure_;
   ExitCode code_ = ExitCode::success;
 

@@ -61,6 +61,7 @@ _tincan() {
     --timeout | --drain) words=(200ms 1s 2s 5s 1m) ;;
     -s | --size) words=(56 1KiB 64KiB 1MiB) ;;
     -i | --interval) words=(0 0.2 1) ;;
+    --transport) words=(socket auto) ;;
     --group | --allow-gid)
       mapfile -t COMPREPLY < <(compgen -g -- "$current")
       return
@@ -84,7 +85,8 @@ _tincan() {
   case $command in
     serve) words=(--echo $listen --take-over --method --max-running --drain $common) ;;
     call) words=(--timeout --server-uid -v --verbose $common) ;;
-    ping) words=(-c --count -s --size -i --interval --flood --timeout --server-uid $common) ;;
+    ping) words=(-c --count -s --size -i --interval --flood --timeout --transport
+      --server-uid $common) ;;
     bytes) words=(--listen $listen --timeout --server-uid -v --verbose $common) ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "${words[*]}" -- "$current")

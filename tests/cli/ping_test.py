@@ -15,7 +15,8 @@ STATISTICS = re.compile(
     r"^--- \S+ ping statistics ---\n"
     r"(\d+) calls?, (\d+) repl(?:y|ies), (\d+) failed, in [\d.]+ [num]?s\n"
     r"time min/avg/p50/p99/p99\.9/max = ([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+) us\n"
-    r"\d+ calls a second, CPU [\d.]+ us a call here, [\d.]+ us in the server\n\Z", re.MULTILINE)
+    r"\d+ calls a second, CPU [\d.]+ us a call here, [\d.]+ us in the server\n"
+    r"transport: (?:socket|a ring of .*)\n\Z", re.MULTILINE)
 
 
 class Ping(tool.Tool):
@@ -48,8 +49,22 @@ class Ping(tool.Tool):
     def test_flood_prints_statistics_only(self):
         status, out, _ = self.ping("-c", "2000", "--flood", "-s", "1KiB")
         self.assertEqual(status, tool.SUCCESS)
-        self.assertEqual(len(out.splitlines()), 5)
+        self.assertEqual(len(out.splitlines()), 6)
         self.assert_statistics(out.decode(), 2000, 2000)
+
+    def test_a_flood_goes_over_a_ring_unless_the_socket_is_asked_for(self):
+        status, out, _ = self.ping("-c", "20000", "--flood")
+        self.assertEqual(status, tool.SUCCESS)
+        self.assertRegex(out.decode(), r"(?m)^transport: a ring of 256 KiB each way for \d+ calls, "
+                                       r"the socket for the others$")
+        status, out, _ = self.ping("-c", "2000", "--flood", "--transport", "socket")
+        self.assertEqual(status, tool.SUCCESS)
+        self.assertRegex(out.decode(), r"(?m)^transport: socket$")
+
+    def test_a_transport_that_is_none_is_a_usage_error(self):
+        status, _, error = self.ping("--transport", "pigeon")
+        self.assertEqual(status, tool.USAGE)
+        self.assertIn(b"pigeon", error)
 
     def test_sizes(self):
         for size in ("0", "1", "7", "64KiB", "3MiB"):
