@@ -4,6 +4,8 @@
 
 #include <fstream>
 #include <sstream>
+#include <string>
+#include <tuple>
 
 #include "unit/protocol/side.h"
 #include "unit/wire/frames.h"
@@ -97,6 +99,57 @@ TEST(WireFormat, CancelAndDrainAreWhatSessionsSay) {
   EXPECT_EQ(pair.server.say(), example("drain"));
   pair.client.take(example("drain"));
   EXPECT_TRUE(pair.client.drained);
+}
+
+TEST(WireFormat, StepsToARingAreWhatSessionsSay) {
+  const Settings settings{.abilities = ability_ring};
+  Pair pair(settings, settings);
+  const auto say = [](Side& side, std::uint64_t id, const Upgrade& step) {
+    side.session.upgrade(id, step,
+                         protocol::test::descriptors(Upgrade::descriptors_with(step.step)));
+    return side.say();
+  };
+  using Step = Upgrade::Step;
+  const std::uint64_t bytes = 256 * 1024;
+  const Upgrade ask{.step = Step::ask, .capacity_bytes = bytes, .reason = {}};
+  const Upgrade grant{.step = Step::grant, .capacity_bytes = bytes, .reason = {}};
+  const Upgrade offer{.step = Step::offer, .capacity_bytes = bytes, .reason = {}};
+  const Upgrade refuse{.step = Step::refuse, .reason = "the server takes none"};
+  EXPECT_EQ(say(pair.client, 1, ask), example("ask"));
+  EXPECT_EQ(say(pair.server, 1, grant), example("grant"));
+  EXPECT_EQ(say(pair.client, 1, offer), example("offer"));
+  EXPECT_EQ(say(pair.server, 2, refuse), example("refuse"));
+}
+
+TEST(WireFormat, StepsToARingAreWhatIsReadOutOfThem) {
+  const auto read = [](const std::string& name) {
+    const Bytes bytes = example(name);
+    const Parsed parsed = parse_frame(bytes);
+    EXPECT_EQ(parsed.state, Parsed::State::whole) << name;
+    const auto upgrade = decode_upgrade(parsed.frame.body);
+    EXPECT_TRUE(upgrade) << name;
+    return std::tuple(parsed.frame.header.id, parsed.frame.header.descriptors, upgrade->step,
+                      upgrade->capacity_bytes, std::string(upgrade->reason));
+  };
+  using Step = Upgrade::Step;
+  EXPECT_EQ(read("ask"), std::tuple(1u, 0, Step::ask, 262'144u, ""));
+  EXPECT_EQ(read("grant"), std::tuple(1u, 0, Step::grant, 262'144u, ""));
+  EXPECT_EQ(read("offer"), std::tuple(1u, 3, Step::offer, 262'144u, ""));
+  EXPECT_EQ(read("refuse"), std::tuple(2u, 0, Step::refuse, 0u, "the server takes none"));
+}
+
+// The table of states is for sides without the ability: here for one alone, and for both.
+TEST(WireFormat, StepsToARingAreBreachesWithoutTheAbilityOfBoth) {
+  const Settings able{.abilities = ability_ring};
+  for (const auto& [client, server, said] :
+       {std::tuple(able, Settings(), "upgrade without the ability for it"),
+        std::tuple(Settings(), able, "upgrade without the ability for it"),
+        std::tuple(able, able, "an UPGRADE that nobody asked for")}) {
+    Pair pair(client, server);
+    pair.server.take(example("ask"));
+    ASSERT_TRUE(pair.server.breached());
+    EXPECT_EQ(pair.server.failure->detail(), said);
+  }
 }
 
 TEST(WireFormat, FragmentsAreWhatASessionTakes) {
