@@ -244,13 +244,17 @@ class Session {
   }
   Verdict take_arrived(const wire::Frame& frame, std::vector<Descriptor>& descriptors);
   Verdict take_announced(const wire::Frame& frame, std::vector<Descriptor>& descriptors);
-  [[nodiscard]] Moment on_our_clock(std::int64_t peer_nanoseconds) const;
+  [[nodiscard]] Moment on_our_clock(std::int64_t peer_nanoseconds) const {
+    return clock_shift_nanoseconds_ == 0 ? Moment(peer_nanoseconds) : shifted(peer_nanoseconds);
+  }
+  [[nodiscard]] Moment shifted(std::int64_t peer_nanoseconds) const;
 
   // session_calls.cc
   Verdict take_call(const wire::Frame& frame);
   Verdict take_first_fragment(const wire::Frame& frame);
   Verdict take_whole(IncomingCall& call, std::span<const std::byte> payload);
   Verdict take_next_fragment(const wire::Frame& frame);
+  [[gnu::noinline]] void add_incoming_slots(std::uint16_t up_to);
   Verdict occupy(wire::CallId id, bool one_way);
   Verdict take_numbered_method(const wire::Prologue& prologue, std::string_view& method);
   /// Whether a call has a place here that will be so long and came with so many descriptors.
@@ -273,6 +277,8 @@ class Session {
 
   // session_answers.cc
   Verdict take_reply(const wire::Frame& frame);
+  [[gnu::noinline]] Verdict drop_answer(const wire::Frame& frame, OutgoingSlot& slot);
+  [[gnu::noinline]] Verdict take_answer_fragment(const wire::Frame& frame, OutgoingSlot& slot);
   Verdict begin_answer(const wire::Frame& frame, OutgoingSlot& slot);
   Verdict add_to_answer(OutgoingSlot& slot, std::span<const std::byte> payload, bool more);
   Verdict take_error(const wire::Frame& frame);
@@ -294,9 +300,16 @@ class Session {
     std::size_t payload_bytes;
     std::uint64_t deadline;
   };
-  [[gnu::always_inline]] FirstFrame encode_first(wire::FrameHeader header, wire::Prologue& prologue,
+  template <bool more>
+  [[gnu::always_inline]] FirstFrame encode_first(wire::FrameHeader header, wire::Prologue prologue,
                                                  std::span<const std::byte> payload,
                                                  std::vector<Descriptor>& descriptors);
+  template <bool more>
+  [[gnu::always_inline]] std::size_t encode_call(OutgoingCall& call);
+  [[gnu::noinline]] void begin_in_fragments(OutgoingCall& call);
+  [[gnu::noinline]] void reply_in_fragments(wire::FrameHeader header,
+                                            std::span<const std::byte> payload,
+                                            std::vector<Descriptor>& descriptors);
   [[gnu::cold, gnu::noinline]] Delivery fail_to_reply(std::uint64_t id, std::size_t bytes,
                                                       std::size_t descriptors);
   void add_fragments(Fragments&& message);
@@ -309,7 +322,13 @@ class Session {
   [[nodiscard]] bool may_begin(const OutgoingCall& call) const;
   [[gnu::cold, gnu::noinline]] Result<void> refusal_of(const OutgoingCall& call) const;
   std::uint16_t take_slot();
-  void free_slot(OutgoingSlot& slot);
+  void free_slot(OutgoingSlot& slot) {
+    slot.next_free = std::exchange(first_free_slot_, wire::CallId::of(slot.id).slot);
+    slot.id = 0;
+    slot.call = nullptr;
+    slot.answer.reset();
+    --used_slots_;
+  }
   void drop_fragments(std::uint64_t id);
   void finish(OutgoingCall& call) {
     call.stage_ = OutgoingCall::Stage::idle;

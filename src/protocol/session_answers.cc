@@ -11,23 +11,35 @@ Verdict Session::take_reply(const wire::Frame& frame) {
   if (call != nullptr && call->stage_ == OutgoingCall::Stage::partly) {
     return breach("a reply to half a call");
   }
-  const bool continued = (frame.header.flags & wire::flag_continued) != 0;
-  const bool more = (frame.header.flags & wire::flag_more) != 0;
-  if (continued != (slot->answer != nullptr)) return breach("a fragment out of order");
-  if (continued) return add_to_answer(*slot, frame.body, more);
-  if (more) return begin_answer(frame, *slot);
-
+  constexpr std::uint8_t in_fragments = wire::flag_more | wire::flag_continued;
+  if ((frame.header.flags & in_fragments) != 0 || slot->answer != nullptr) {
+    return take_answer_fragment(frame, *slot);
+  }
   std::span<const std::byte> payload;
   wire::Prologue prologue;
   if (!wire::decode_prologue(frame.body, prologue, payload)) return breach("malformed prologue");
   if (payload.size() > settings_.payload_bytes_max) return breach("a payload over the agreed size");
-  Answer dropped;
-  Answer& answer = call == nullptr ? dropped : call->answer;
-  if (auto verdict = take_descriptors(frame, answer.descriptors); !verdict) return verdict;
-  if (call != nullptr) answer.payload.append(pool_, payload);
+  if (call == nullptr) return drop_answer(frame, *slot);
+  if (auto verdict = take_descriptors(frame, call->answer.descriptors); !verdict) return verdict;
+  call->answer.payload.append(pool_, payload);
   free_slot(*slot);
-  if (call != nullptr) finish(*call);
+  finish(*call);
   return {};
+}
+
+/// Nobody waits for it any more.
+Verdict Session::drop_answer(const wire::Frame& frame, OutgoingSlot& slot) {
+  std::vector<Descriptor> dropped;
+  if (auto verdict = take_descriptors(frame, dropped); !verdict) return verdict;
+  free_slot(slot);
+  return {};
+}
+
+Verdict Session::take_answer_fragment(const wire::Frame& frame, OutgoingSlot& slot) {
+  const bool continued = (frame.header.flags & wire::flag_continued) != 0;
+  const bool more = (frame.header.flags & wire::flag_more) != 0;
+  if (continued != (slot.answer != nullptr)) return breach("a fragment out of order");
+  return continued ? add_to_answer(slot, frame.body, more) : begin_answer(frame, slot);
 }
 
 Verdict Session::begin_answer(const wire::Frame& frame, OutgoingSlot& slot) {

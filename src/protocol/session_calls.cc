@@ -27,6 +27,8 @@ Verdict Session::take_call(const wire::Frame& frame) {
   return continued ? take_next_fragment(frame) : take_first_fragment(frame);
 }
 
+void Session::add_incoming_slots(std::uint16_t up_to) { incoming_.resize(up_to + 1u); }
+
 inline Verdict Session::occupy(CallId id, bool one_way) {
   if (id.sequence != peer_sequence_ + 1) return breach("call numbers that do not count up by one");
   peer_sequence_ = id.sequence;
@@ -35,7 +37,7 @@ inline Verdict Session::occupy(CallId id, bool one_way) {
     return id.slot == CallId::no_slot ? Verdict() : breach("a one-way call in a slot");
   }
   if (id.slot >= settings_.calls_in_flight_max) return breach("more calls in flight than agreed");
-  if (id.slot >= incoming_.size()) incoming_.resize(id.slot + 1u);
+  if (id.slot >= incoming_.size()) add_incoming_slots(id.slot);
   IncomingSlot& slot = incoming_[id.slot];
   if (slot.id != 0) return breach("a call in a slot that is in use");
   slot = {.id = id.value(), .tag = nullptr};
@@ -66,7 +68,8 @@ inline Verdict Session::take_first_fragment(const wire::Frame& frame) {
   call.id = frame.header.id;
   call.one_way = (frame.header.flags & wire::flag_one_way) != 0;
   call.idempotent = prologue.idempotent;
-  if (prologue.deadline) call.deadline = on_our_clock(*prologue.deadline);
+  if (prologue.deadline) [[likely]]
+    call.deadline = on_our_clock(*prologue.deadline);
   if (auto verdict = take_descriptors(frame, call.descriptors); !verdict) return verdict;
   if (auto verdict = occupy(CallId::of(call.id), call.one_way); !verdict) return verdict;
   call.method = prologue.method;
@@ -76,7 +79,9 @@ inline Verdict Session::take_first_fragment(const wire::Frame& frame) {
     return breach("a call without a method");
   }
 
-  if ((frame.header.flags & wire::flag_more) == 0) return take_whole(call, payload);
+  if ((frame.header.flags & wire::flag_more) == 0) [[likely]] {
+    return take_whole(call, payload);
+  }
   if (!prologue.payload_bytes) return breach("fragments without the payload's size");
   return begin_partial(std::move(call), *prologue.payload_bytes, payload);
 }

@@ -193,7 +193,7 @@ Verdict Session::take_hello(const wire::Frame& frame) {
   return {};
 }
 
-Moment Session::on_our_clock(std::int64_t peer_nanoseconds) const {
+Moment Session::shifted(std::int64_t peer_nanoseconds) const {
   if (peer_nanoseconds == Moment::never().nanoseconds()) return Moment::never();
   std::int64_t ours;
   if (__builtin_add_overflow(peer_nanoseconds, clock_shift_nanoseconds_, &ours)) {

@@ -97,47 +97,52 @@ inline std::uint16_t Session::take_slot() {
   return slot;
 }
 
-void Session::free_slot(OutgoingSlot& slot) {
-  slot.next_free = std::exchange(first_free_slot_, CallId::of(slot.id).slot);
-  slot.id = 0;
-  slot.call = nullptr;
-  slot.answer.reset();
-  --used_slots_;
-}
-
 void Session::begin(OutgoingCall& call) {
   CallId id{.slot = CallId::no_slot, .sequence = ++sequence_};
-  if (!call.one_way) id.slot = take_slot();
-  call.id_ = id.value();
-  if (!call.one_way) {
-    outgoing_[id.slot].id = call.id_;
+  if (!call.one_way) [[likely]] {
+    id.slot = take_slot();
+    outgoing_[id.slot].id = id.value();
     outgoing_[id.slot].call = &call;
   }
+  call.id_ = id.value();
+  if (!fits_one_frame(call.payload.size())) return begin_in_fragments(call);
+  encode_call<false>(call);
+  completed(call);
+}
+
+void Session::begin_in_fragments(OutgoingCall& call) {
+  const std::size_t count = encode_call<true>(call);
+  add_fragments({.kind = Kind::call,
+                 .id = call.id_,
+                 .call = &call,
+                 .rest = call.payload.subspan(count),
+                 .owned = {}});
+}
+
+/// Puts its first frame on the stream, and returns how much of the payload is in it.
+template <bool more>
+inline std::size_t Session::encode_call(OutgoingCall& call) {
   wire::Prologue prologue;
   prologue.method = call.method;
   prologue.deadline = call.deadline.nanoseconds();
   prologue.idempotent = call.idempotent;
   const std::uint8_t flags = call.one_way ? wire::flag_one_way : 0;
-  const FirstFrame first = encode_first(
+  const FirstFrame first = encode_first<more>(
       {.body_bytes = 0, .kind = Kind::call, .flags = flags, .descriptors = 0, .id = call.id_},
       prologue, call.payload, call.descriptors);
   call.deadline_position_ = first.deadline;
   call.stage_ = OutgoingCall::Stage::partly;
-  if (fits_one_frame(call.payload.size())) return completed(call);
-  add_fragments({.kind = Kind::call,
-                 .id = call.id_,
-                 .call = &call,
-                 .rest = call.payload.subspan(first.payload_bytes),
-                 .owned = {}});
+  return first.payload_bytes;
 }
 
-/// Inlined twice, for calls and for answers, whose prologues have hardly a field in common.
-inline Session::FirstFrame Session::encode_first(wire::FrameHeader header, wire::Prologue& prologue,
+/// Inlined four times, for calls and for answers, small and large: their prologues have hardly a
+/// field in common.
+template <bool more>
+inline Session::FirstFrame Session::encode_first(wire::FrameHeader header, wire::Prologue prologue,
                                                  std::span<const std::byte> payload,
                                                  std::vector<Descriptor>& descriptors) {
   std::size_t count = payload.size();
-  const bool more = !fits_one_frame(count);
-  if (more) [[unlikely]] {
+  if constexpr (more) {
     prologue.payload_bytes = count;
     header.flags |= wire::flag_more;
     count = std::min(count, limits::fragment_bytes_max);
@@ -145,15 +150,18 @@ inline Session::FirstFrame Session::encode_first(wire::FrameHeader header, wire:
   std::byte* const out = outbox_.prepare(sizeof header + wire::encoded_prologue_bytes_max + count);
   const std::uint64_t position = outbox_.position();
   const wire::PrologueLayout layout = wire::encode_prologue(prologue, out + sizeof header);
-  if (more) count = std::min(count, limits::fragment_bytes_max - layout.bytes);
-  if (!descriptors.empty()) {
+  if constexpr (more) count = std::min(count, limits::fragment_bytes_max - layout.bytes);
+  if (!descriptors.empty()) [[unlikely]] {
     header.descriptors = static_cast<std::uint16_t>(descriptors.size());
     outbox_.attach(std::move(descriptors));
   }
   header.body_bytes = static_cast<std::uint32_t>(layout.bytes + count);
   std::memcpy(out, &header, sizeof header);
-  if (count > 0) std::memcpy(out + sizeof header + layout.bytes, payload.data(), count);
-  outbox_.commit(sizeof header + header.body_bytes);
+  // memcpy takes no null, which an empty payload may have.
+  if (count > 0) [[likely]] {
+    std::memcpy(out + sizeof header + layout.bytes, payload.data(), count);
+  }
+  outbox_.commit(sizeof header + layout.bytes + count);
   return {.payload_bytes = count, .deadline = position + sizeof header + layout.deadline};
 }
 
@@ -173,7 +181,7 @@ void Session::put_error(std::uint64_t id, const wire::Error& error) {
   outbox_.commit(wire::encode_error(id, error, outbox_.prepare(wire::encoded_error_bytes_max)));
 }
 
-void Session::completed(OutgoingCall& call) {
+inline void Session::completed(OutgoingCall& call) {
   call.stage_ = OutgoingCall::Stage::whole;
   call.end_ = outbox_.position();
   if (call.one_way) one_ways_.push(call);
@@ -222,18 +230,28 @@ Delivery Session::reply(std::uint64_t id, std::span<const std::byte> payload,
   }
   *slot = IncomingSlot();
   --calls_to_answer_;
-  wire::Prologue prologue;
-  const FirstFrame first =
-      encode_first({.body_bytes = 0, .kind = Kind::reply, .flags = 0, .descriptors = 0, .id = id},
-                   prologue, payload, descriptors);
-  if (fits_one_frame(payload.size())) return Delivery::queued;
+  const wire::FrameHeader header{
+      .body_bytes = 0, .kind = Kind::reply, .flags = 0, .descriptors = 0, .id = id};
+  if (!fits_one_frame(payload.size())) {
+    reply_in_fragments(header, payload, descriptors);
+  } else {
+    encode_first<false>(header, {}, payload, descriptors);
+  }
+  return Delivery::queued;
+}
+
+void Session::reply_in_fragments(wire::FrameHeader header, std::span<const std::byte> payload,
+                                 std::vector<Descriptor>& descriptors) {
+  const FirstFrame first = encode_first<true>(header, {}, payload, descriptors);
   // The answer is the handler's memory, which it may free now.
   Payload owned;
   owned.append(pool_, payload.subspan(first.payload_bytes));
   const auto rest = owned.bytes();
-  add_fragments(
-      {.kind = Kind::reply, .id = id, .call = nullptr, .rest = rest, .owned = std::move(owned)});
-  return Delivery::queued;
+  add_fragments({.kind = Kind::reply,
+                 .id = header.id,
+                 .call = nullptr,
+                 .rest = rest,
+                 .owned = std::move(owned)});
 }
 
 /// The caller does not take an answer of that size.

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "base/copy.h"
+
 /// Tagged fields: how HELLO and the prologue of a message stay extensible. Each is a tag byte, a
 /// length byte and that many bytes of value; a reader skips tags it does not know.
 namespace tincan::wire {
@@ -61,8 +63,7 @@ class FieldWriter {
     out_ += sizeof value;
   }
   void text(std::string_view text) {
-    // memcpy takes no null, which an empty view may have.
-    if (!text.empty()) std::memcpy(out_, text.data(), text.size());
+    copy_short(out_, text.data(), text.size());
     out_ += text.size();
   }
   void field(std::uint8_t tag, std::string_view value) {

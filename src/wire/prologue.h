@@ -18,6 +18,9 @@ struct TraceContext {
   std::uint8_t bytes[25];
 };
 
+/// Not a constant, for of a constant Prologue all of the memory would be cleared, each time.
+inline std::optional<TraceContext> no_trace() { return std::nullopt; }
+
 /// The prologue of a message: what is said once, in its first fragment, before the payload.
 struct Prologue {
   std::string_view method;                     ///< Borrowed. Empty: see method_number.
@@ -25,7 +28,7 @@ struct Prologue {
   std::optional<std::int64_t> deadline;        ///< The sender's CLOCK_MONOTONIC, nanoseconds.
   std::optional<std::uint32_t> cpu;            ///< Where the sender ran.
   std::optional<std::uint64_t> payload_bytes;  ///< In all; required when there are fragments.
-  std::optional<TraceContext> trace;
+  std::optional<TraceContext> trace = no_trace();
   bool idempotent = false;
 };
 /// Where things lie in an encoded prologue.
@@ -52,9 +55,7 @@ inline PrologueLayout encode_prologue(const Prologue& prologue, std::byte* out) 
   TINCAN_CHECK(prologue.method.size() <= limits::method_bytes_max);
   PrologueLayout layout;
   FieldWriter writer(out + sizeof(std::uint16_t));  // the length of the fields comes first
-  if (!prologue.method.empty()) {
-    writer.field(prologue_tag::method, prologue.method);
-  }
+  if (!prologue.method.empty()) writer.field(prologue_tag::method, prologue.method);
   if (prologue.method_number) writer.field(prologue_tag::method_number, *prologue.method_number);
   if (prologue.deadline) {
     writer.field(prologue_tag::deadline, *prologue.deadline);
