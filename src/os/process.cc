@@ -21,9 +21,9 @@
 
 namespace tincan::os {
 
-namespace {
+std::atomic<std::uint32_t> forks_behind_us = 0;
 
-std::atomic<std::uint32_t> generation = 0;
+namespace {
 
 // Held over every fork, so that the child finds the list whole.
 std::mutex registry_mutex;
@@ -45,7 +45,7 @@ void before_fork() { registry_mutex.lock(); }
 void after_fork_in_parent() { registry_mutex.unlock(); }
 
 void after_fork_in_child() {
-  generation.fetch_add(1, std::memory_order_relaxed);
+  forks_behind_us.fetch_add(1, std::memory_order_relaxed);
   close_all_in_child();
   registry_mutex.unlock();
   // The thread that may have held it is not here.
@@ -56,8 +56,6 @@ void after_fork_in_child() {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 
 }  // namespace
-
-std::uint32_t fork_generation() { return generation.load(std::memory_order_relaxed); }
 
 pid_t own_pid() { return ::getpid(); }
 

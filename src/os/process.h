@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -11,9 +12,13 @@
 
 namespace tincan::os {
 
+/// Of fork_generation, which alone reads it.
+extern std::atomic<std::uint32_t> forks_behind_us;
 /// Changes in the child at every fork(2): what remembers another value belongs to a parent.
 /// Cost: one load. A clone(2) that bypasses the C library is not counted.
-[[nodiscard]] std::uint32_t fork_generation();
+[[nodiscard]] inline std::uint32_t fork_generation() {
+  return forks_behind_us.load(std::memory_order_relaxed);
+}
 
 [[nodiscard]] pid_t own_pid();
 /// The value of an environment variable; empty when it is not set.

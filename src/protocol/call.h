@@ -31,7 +31,8 @@ class OutgoingCall {
   bool idempotent = false;
   bool one_way = false;
 
-  OutgoingCall() = default;
+  /// Not a constant, for of a constant all of the memory would be cleared, each time.
+  OutgoingCall() {}  // NOLINT(modernize-use-equals-default)
   OutgoingCall(const OutgoingCall&) = delete;
   OutgoingCall& operator=(const OutgoingCall&) = delete;
 

@@ -42,18 +42,18 @@ Moment Client::State::deadline_of(const CallOptions& options) const {
   return os::now() + options.deadline.value_or(options_.deadline);
 }
 
-Result<void> Client::State::check(std::string_view method) const {
+bool Client::State::may_call(std::string_view method) const {
+  return !is_forked() && !method.empty() && method.size() <= limits::method_bytes_max;
+}
+
+Failure Client::State::why_not(std::string_view method) const {
   if (is_forked()) {
-    return std::unexpected(
-        Failure(Cause::forked,
-                "this client belongs to the parent process; connect a new one after fork()"));
+    return Failure(Cause::forked,
+                   "this client belongs to the parent process; connect a new one after fork()");
   }
-  if (method.empty() || method.size() > limits::method_bytes_max) {
-    return std::unexpected(Failure(
-        Cause::usage, "a method's name has 1 to " + std::to_string(limits::method_bytes_max) +
-                          " bytes, this one " + std::to_string(method.size())));
-  }
-  return {};
+  return Failure(Cause::usage, "a method's name has 1 to " +
+                                   std::to_string(limits::method_bytes_max) + " bytes, this one " +
+                                   std::to_string(method.size()));
 }
 
 bool Client::State::may_retry(const Failure& failure, bool idempotent) {
@@ -99,16 +99,16 @@ std::optional<std::string> Client::State::words_for(const Failure& failure,
 }
 
 /// Sets the result of `call`. False: another attempt would be no better.
-bool Client::State::attempt(LinkCall& call, std::span<const Descriptor> descriptors, Lock& lock,
-                            Moment now) {
+inline bool Client::State::attempt(LinkCall& call, std::span<const Descriptor> descriptors,
+                                   Lock& lock, Moment now) {
   Link* link = link_.get();
-  if (link == nullptr || link->is_over()) {
+  if (link == nullptr || link->is_over()) [[unlikely]] {
     auto usable = usable_link(lock, call.deadline);
     if (!usable) return call.result = std::unexpected(std::move(usable.error())), false;
     link = *usable;
     now = os::now();
   }
-  if (!descriptors.empty()) {
+  if (!descriptors.empty()) [[unlikely]] {
     auto copies = or_no_memory([&] { return session::duplicates(descriptors); });
     if (!copies) return call.result = std::unexpected(std::move(copies.error())), false;
     call.descriptors = std::move(*copies);
@@ -125,7 +125,7 @@ bool Client::State::attempt(LinkCall& call, std::span<const Descriptor> descript
 
 Result<Reply> Client::State::call(std::string_view method, std::span<const std::byte> payload,
                                   const CallOptions& options, bool one_way) {
-  if (auto checked = check(method); !checked) return std::unexpected(std::move(checked.error()));
+  if (!may_call(method)) return std::unexpected(why_not(method));
   Moment now = os::now();
   LinkCall call;
   call.method = method;
@@ -138,20 +138,29 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
     lock.lock();
     now = os::now();
   }
-  while (true) {
-    const bool again = attempt(call, options.descriptors, lock, now);
-    if (call.result.is_answer()) {
-      return Reply(call.answer.payload.release(), std::move(call.answer.descriptors));
-    }
+  const bool may_go_on = attempt(call, options.descriptors, lock, now);
+  if (!call.result.is_answer() && !call_again(call, options, lock, may_go_on)) {
+    return std::unexpected(std::move(call.result.failure()));
+  }
+  return Reply(call.answer.payload.release(), std::move(call.answer.descriptors));
+}
+
+/// Further attempts, after one that failed. False: none was answered, and the lock is let go.
+bool Client::State::call_again(LinkCall& call, const CallOptions& options, Lock& lock,
+                               bool may_go_on) {
+  while (!call.result.is_answer()) {
     Failure failure = std::move(call.result.failure());
-    now = os::now();
-    if (!again || !may_retry(failure, options.idempotent) || now >= call.deadline) {
+    const Moment now = os::now();
+    if (!may_go_on || !may_retry(failure, options.idempotent) || now >= call.deadline) {
       lock.unlock();
-      return std::unexpected(final(std::move(failure), call));
+      call.result = std::unexpected(final(std::move(failure), call));
+      return false;
     }
     call.may_have_run = call.may_have_run || failure.outcome() == Outcome::unknown;
     call.result.reset();
+    may_go_on = attempt(call, options.descriptors, lock, now);
   }
+  return true;
 }
 
 Peer Client::State::peer() {

@@ -87,7 +87,10 @@ struct Client::State {
 
   // client.cc
   [[nodiscard]] Moment deadline_of(const CallOptions& options) const;
-  [[nodiscard]] Result<void> check(std::string_view method) const;
+  [[nodiscard]] bool may_call(std::string_view method) const;
+  [[gnu::cold, gnu::noinline]] Failure why_not(std::string_view method) const;
+  [[gnu::noinline]] bool call_again(session::LinkCall& call, const CallOptions& options, Lock& lock,
+                                    bool may_go_on);
   [[nodiscard]] bool attempt(session::LinkCall& call, std::span<const Descriptor> descriptors,
                              Lock& lock, Moment now);
   [[nodiscard]] static bool may_retry(const Failure& failure, bool idempotent);

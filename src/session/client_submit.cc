@@ -21,7 +21,7 @@ thread_local const void* completing_client = nullptr;
 Result<std::uint64_t> Client::State::submit(std::string_view method,
                                             std::span<const std::byte> payload,
                                             Completion completion, const CallOptions& options) {
-  if (auto checked = check(method); !checked) return std::unexpected(std::move(checked.error()));
+  if (!may_call(method)) return std::unexpected(why_not(method));
   if (!completion) return std::unexpected(Failure(Cause::usage, "a call needs a completion"));
   auto call = std::make_unique<Submitted>();
   call->state = this;
