@@ -80,9 +80,7 @@ const protocol::Settings settings{.payload_bytes_max = 200'000,
 class Side final : public protocol::Events {
  public:
   explicit Side(std::int64_t clock_offset) : pool_(PayloadPool::create()) {
-    protocol::Settings own = settings;
-    own.clock_offset_nanoseconds = clock_offset;
-    session_ = std::make_unique<protocol::Session>(own, *pool_, *this);
+    session_ = std::make_unique<protocol::Session>(settings, clock_offset, *pool_, *this);
   }
   Side(const Side&) = delete;
   ~Side() override {

@@ -5,13 +5,17 @@
 
 namespace tincan::protocol {
 
-Session::Session(const Settings& settings, PayloadPool& pool, Events& events)
-    : settings_(settings), pool_(pool), events_(events) {
+Session::Session(const Settings& settings, std::int64_t clock_offset_nanoseconds, PayloadPool& pool,
+                 Events& events)
+    : settings_(settings),
+      pool_(pool),
+      events_(events),
+      clock_shift_nanoseconds_(clock_offset_nanoseconds) {
   const wire::Hello hello{.payload_bytes_max = settings.payload_bytes_max,
                           .calls_in_flight_max = settings.calls_in_flight_max,
                           .descriptors_max = settings.descriptors_max,
                           .abilities = settings.abilities,
-                          .clock_offset_nanoseconds = settings.clock_offset_nanoseconds,
+                          .clock_offset_nanoseconds = clock_offset_nanoseconds,
                           .nonce = settings.nonce};
   outbox_.commit(wire::encode_hello(hello, outbox_.prepare(wire::encoded_hello_bytes_max)));
 }

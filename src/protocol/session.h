@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "protocol/call.h"
 #include "protocol/outbox.h"
+#include "protocol/settings.h"
 #include "protocol/verdict.h"
 #include "tincan/descriptor.h"
 #include "tincan/failure.h"
@@ -23,26 +24,6 @@
 /// The protocol of one connection, without any I/O: bytes, descriptors and the time go in; bytes to
 /// write and events come out. The same code runs behind a socket, a ring and a simulator.
 namespace tincan::protocol {
-
-/// What one side allows the other.
-struct Settings {
-  std::uint64_t payload_bytes_max = limits::payload_bytes_max;
-  std::uint32_t calls_in_flight_max = limits::calls_in_flight_max;  ///< 0: none, not even one-way.
-  std::uint32_t outgoing_calls_max = limits::calls_in_flight_max;   ///< Or what the peer allows.
-  std::uint32_t descriptors_max = 0;
-  std::uint32_t descriptors_held_max = limits::descriptors_held_max;
-  std::uint64_t incoming_bytes_max = limits::incoming_bytes_max;
-  /// While the peer's requests hold no more than this here, Events::may_hold is not asked.
-  std::uint64_t incoming_bytes_free = UINT64_MAX;
-  std::uint64_t outgoing_bytes_pause = limits::outgoing_bytes_pause;
-  /// After so many frames `receive` stops, so that nobody else waits long.
-  std::uint32_t frames_per_receive = UINT32_MAX;
-  std::uint64_t abilities = 0;                ///< wire::Ability: of these, what the peer has too.
-  std::int64_t clock_offset_nanoseconds = 0;  ///< CLOCK_REALTIME - CLOCK_MONOTONIC, here and now.
-  /// A number that no other session is likely to have: a HELLO that brings it back is our own, sent
-  /// by somebody who sends everything back. 0: not sent, and not looked for.
-  std::uint64_t nonce = 0;
-};
 
 /// Hears what happens on a session. Called from inside `receive`, `written` and `end`; may start
 /// calls and answer, must not destroy the session.
@@ -81,8 +62,14 @@ class Events {
 /// Threads: one at a time.
 class Session {
  public:
-  /// Puts our HELLO on the stream.
-  Session(const Settings& settings, PayloadPool& pool, Events& events);
+  /// Puts our HELLO on the stream. `settings` are shared with other sessions and outlive them, but
+  /// the wall clock may be set between one connection and the next: `clock_offset_nanoseconds` is
+  /// CLOCK_REALTIME - CLOCK_MONOTONIC, here and now.
+  Session(const Settings& settings, std::int64_t clock_offset_nanoseconds, PayloadPool& pool,
+          Events& events);
+  /// The same with settings of its own, which outlive it too.
+  Session(const Settings& settings, PayloadPool& pool, Events& events)
+      : Session(settings, settings.clock_offset_nanoseconds, pool, events) {}
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();
@@ -337,12 +324,12 @@ class Session {
   [[gnu::cold, gnu::noinline]] void fail_call(OutgoingCall& call, Failure why);
   void complete_one_way_calls();
 
-  const Settings settings_;
+  const Settings& settings_;
   PayloadPool& pool_;
   Events& events_;
   Outbox outbox_;
   wire::Hello peer_;
-  std::int64_t clock_shift_nanoseconds_ = 0;
+  std::int64_t clock_shift_nanoseconds_;  ///< Until the peer's HELLO our own clock's offset.
 
   bool greeted_ = false;
   bool drains_ = false;

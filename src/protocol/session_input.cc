@@ -184,8 +184,8 @@ Verdict Session::take_hello(const wire::Frame& frame) {
   peer_.descriptors_max =
       std::min<std::uint32_t>(peer_.descriptors_max, limits::message_descriptors_max);
   std::int64_t shift;
-  const bool overflows = __builtin_sub_overflow(hello->clock_offset_nanoseconds,
-                                                settings_.clock_offset_nanoseconds, &shift);
+  const bool overflows =
+      __builtin_sub_overflow(hello->clock_offset_nanoseconds, clock_shift_nanoseconds_, &shift);
   if (overflows || shift == INT64_MIN) return breach("an impossible clock");
   clock_shift_nanoseconds_ = std::abs(shift) < same_clock_nanoseconds ? 0 : shift;
   greeted_ = true;

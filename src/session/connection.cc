@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "os/clock.h"
 #include "os/poller.h"
 #include "path/peer.h"
 #include "session/loop.h"
@@ -16,7 +17,7 @@ Connection::Connection(Descriptor socket, Peer peer, const protocol::Settings& s
     : channel_(std::move(socket)),
       peer_(std::move(peer)),
       loop_(loop),
-      session_(settings, *loop.service().pool, *this),
+      session_(settings, os::realtime_minus_monotonic(), *loop.service().pool, *this),
       accepts_descriptors_(settings.descriptors_max > 0) {}
 
 Connection::~Connection() { path::forget_socket(peer_); }

@@ -179,6 +179,7 @@ class Link final : private protocol::Events {
   Peer peer_;
   const bool accepts_descriptors_;
   const Nanoseconds verdict_grace_;
+  const protocol::Settings settings_;
   protocol::Session session_;
   std::function<void()> pump_;
 

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "os/clock.h"
 #include "os/process.h"
 #include "path/access.h"
 
@@ -15,6 +14,18 @@ namespace {
 Nanoseconds saturated(std::chrono::milliseconds time) {
   const auto longest = std::chrono::duration_cast<std::chrono::milliseconds>(Nanoseconds::max());
   return std::clamp(time, std::chrono::milliseconds(0), longest);
+}
+
+protocol::Settings settings_of(const ServerOptions& options) {
+  return {.payload_bytes_max = options.payload_bytes_max,
+          .calls_in_flight_max = options.calls_in_flight_max,
+          .descriptors_max = options.descriptors_max,
+          .descriptors_held_max = options.descriptors_held_max,
+          .incoming_bytes_max = options.incoming_bytes_max,
+          .incoming_bytes_free = options.request_bytes_free,
+          .outgoing_bytes_pause = options.outgoing_bytes_pause,
+          .frames_per_receive = options.frames_per_turn_max,
+          .abilities = options.rings_max > 0 ? std::uint64_t{wire::ability_ring} : 0};
 }
 
 }  // namespace
@@ -42,6 +53,7 @@ Service::Service(Address where, const ServerOptions& how, std::optional<path::Cl
       slow_handler(saturated(how.slow_handler)),
       ring_idle(saturated(how.ring_idle)),
       pool(PayloadPool::create()),
+      session_settings(settings_of(options)),
       quota({.connections = how.connections_max,
              .connections_per_uid = how.connections_per_uid_max,
              .request_bytes = how.request_bytes_max,
@@ -176,19 +188,6 @@ Server::Counts Service::counts() const {
 void Service::stop() {
   stop_asked_.store(true, std::memory_order_relaxed);
   stop_bell_.ring();
-}
-
-protocol::Settings Service::session_settings() const {
-  return {.payload_bytes_max = options.payload_bytes_max,
-          .calls_in_flight_max = options.calls_in_flight_max,
-          .descriptors_max = options.descriptors_max,
-          .descriptors_held_max = options.descriptors_held_max,
-          .incoming_bytes_max = options.incoming_bytes_max,
-          .incoming_bytes_free = options.request_bytes_free,
-          .outgoing_bytes_pause = options.outgoing_bytes_pause,
-          .frames_per_receive = options.frames_per_turn_max,
-          .abilities = options.rings_max > 0 ? std::uint64_t{wire::ability_ring} : 0,
-          .clock_offset_nanoseconds = os::realtime_minus_monotonic()};
 }
 
 void Service::log(const std::string& line) const {

@@ -51,6 +51,7 @@ class Service {
   const Nanoseconds slow_handler;
   const Nanoseconds ring_idle;
   PayloadPool* const pool;
+  const protocol::Settings session_settings;  ///< Of every connection's session.
   Quota quota;
 
   // Methods. Fixed once a loop has turned.
@@ -105,7 +106,6 @@ class Service {
   /// Frees the path; the first loop that sees the stop does it.
   void release_path();
 
-  [[nodiscard]] protocol::Settings session_settings() const;
   /// What the application's log throws is dropped.
   void log(const std::string& line) const;
 

@@ -68,14 +68,12 @@ void Peer::connect(Connection& connection) {
   last_small_ = 0;
   // The first end is a client: it never stops reading. Were both to, both could wait for ever.
   const bool is_server = end_ == 1;
-  session_ = std::make_unique<protocol::Session>(
-      protocol::Settings{
-          .calls_in_flight_max = universe_.calls_in_flight_max,
-          .descriptors_max = universe_.descriptors_max,
-          .incoming_bytes_max = is_server ? universe_.incoming_bytes_max : UINT64_MAX,
-          .outgoing_bytes_pause = is_server ? 100'000 : UINT64_MAX,
-          .clock_offset_nanoseconds = is_server ? 0 : universe_.clock_offset},
-      *pool_, *this);
+  settings_ = {.calls_in_flight_max = universe_.calls_in_flight_max,
+               .descriptors_max = universe_.descriptors_max,
+               .incoming_bytes_max = is_server ? universe_.incoming_bytes_max : UINT64_MAX,
+               .outgoing_bytes_pause = is_server ? 100'000 : UINT64_MAX,
+               .clock_offset_nanoseconds = is_server ? 0 : universe_.clock_offset};
+  session_ = std::make_unique<protocol::Session>(settings_, *pool_, *this);
 }
 
 void Peer::die() {

@@ -102,6 +102,7 @@ class Peer final : public protocol::Events {
 
   Universe& universe_;
   PayloadPool* const pool_;
+  protocol::Settings settings_;  ///< Of the session, which it outlives.
   const int end_;
   Connection* connection_ = nullptr;
   std::unique_ptr<protocol::Session> session_;

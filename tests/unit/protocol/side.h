@@ -79,9 +79,11 @@ class PoolHolder {
 
 class Side final : public Events {
   PoolHolder pool_;
+  const Settings settings_;
 
  public:
-  explicit Side(const Settings& settings = {}) : session(settings, *pool_, *this) {}
+  explicit Side(const Settings& settings = {})
+      : settings_(settings), session(settings_, *pool_, *this) {}
 
   Session session;
   Moment time{1'000'000'000};
