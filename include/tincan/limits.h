@@ -104,8 +104,7 @@ inline constexpr std::chrono::milliseconds ring_idle = 900ms;
 
 // Per client.
 
-/// The first ring that a client asks for, each way. Chosen: two frames and their headers, the
-/// least.
+/// The first ring that a client asks for, each way. Chosen: the least that a ring has, four frames.
 inline constexpr std::uint64_t ring_bytes = 256ull * 1024;
 /// Calls of one client after which it asks for a ring, when they took no longer than `ring_window`.
 /// Chosen: 3,200 calls a second, of which a flood on the slowest machine makes enough in a moment,

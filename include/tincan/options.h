@@ -52,7 +52,7 @@ struct ListenOptions {
 enum class Waiting : std::uint8_t {
   block,     ///< Sleep at once: no CPU time is spent, and each message pays for a wake-up.
   adaptive,  ///< Look for a moment before sleeping, where and when that has been worth it.
-  spin,      ///< Look until it comes. For who owns a CPU.
+  spin,      ///< Look until it comes, or the deadline. For who owns a CPU.
 };
 
 /// How a server treats its clients.

@@ -44,7 +44,7 @@ Sys<bool> is_listening_end(int descriptor) {
   if (const int error = before(Call::fcntl)) return failed(error);
   const int flags = ::fcntl(descriptor, F_GETFL);
   if (flags < 0) return failed();
-  return (flags & O_ACCMODE) != O_WRONLY;
+  return (flags & O_ACCMODE) != O_WRONLY && (flags & O_PATH) == 0;
 }
 
 }  // namespace tincan::os

@@ -4,6 +4,7 @@
 #include "base/no_memory.h"
 #include "os/clock.h"
 #include "path/access.h"
+#include "ring/layout.h"
 #include "session/client_state.h"
 #include "session/duplicates.h"
 
@@ -239,6 +240,10 @@ Result<Client> Client::connect(const Address& address, const ClientOptions& opti
     return std::unexpected(Failure(Cause::usage,
                                    "descriptors_max is over 253, the most that one "
                                    "message can carry (SCM_MAX_FD)"));
+  }
+  if (!ring::is_capacity(options.ring_bytes)) {
+    return std::unexpected(
+        Failure(Cause::usage, "ring_bytes is no power of two from 256 KiB to 8 MiB"));
   }
   const auto transport = transport_of(options);
   if (!transport) return std::unexpected(transport.error());

@@ -136,7 +136,6 @@ void Connection::breach(const Failure& failure) {
   loop_.log_about_peer("closed a connection of " + name() +
                        " for breaking the protocol: " + failure.detail());
   close(wire::Reason::breach, failure.detail());
-  channel_.disown_ring();
 }
 
 std::string Connection::name() const {
@@ -156,7 +155,7 @@ void Connection::write() {
       continue;
     }
     if (written.error().code == EAGAIN) return;
-    if (written.error().code == ETOOMANYREFS) return loop_.write_later(*this);
+    if (os::is_shortage(written.error().code)) return loop_.write_later(*this);
     if (written.error().code == EPROTO) return breach(ring_breach());
     // Calls that it sent before it went are still to be read; reading ends in its end.
     cannot_write_ = true;
@@ -221,6 +220,9 @@ void Connection::close() noexcept {
   closed_ = true;
   session_.end(Failure(Cause::closed));
   loop_.service().connection_ended(peer_);
+  if (ring_ != nullptr) drop_ring();
+  // A client that is told of our end still reads what we said last.
+  if (draining_) channel_.leave_ring_to_peer();
   keep_charge_of_requests();
   for (RequestState* request = requests_; request != nullptr;) {
     RequestState* const next = request->next;

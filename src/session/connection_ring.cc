@@ -133,7 +133,10 @@ void Connection::tend_ring() {
 
 void Connection::look_at_ring() {
   const bool used = std::exchange(ring_->used, false);
-  if (used || !channel_.writes_to_ring()) return loop_.look_at_ring_later(*ring_);
+  // What the client has not read stays where it is: see MovingChannel::revoke.
+  if (used || !channel_.writes_to_ring() || !channel_.is_drained_by_peer()) {
+    return loop_.look_at_ring_later(*ring_);
+  }
   ring_->looked_at.leave();
   ring_->stage = ServerRing::Stage::returning;
   channel_.revoke();

@@ -60,7 +60,9 @@ Moment Link::now() { return os::now(); }
 
 bool Link::rests() const { return write_again_ > Moment() && os::now() < write_again_; }
 
-bool Link::wants_to_write() const { return !cannot_write_ && session_.unsent_bytes() > 0; }
+bool Link::wants_to_write() const {
+  return !cannot_write_ && (session_.unsent_bytes() > 0 || channel_.is_returning());
+}
 
 Result<void> Link::greet(Lock& lock, Moment deadline) {
   write();
@@ -168,7 +170,7 @@ void Link::write_some() {
       continue;
     }
     if (written.error().code == EAGAIN) return;
-    if (written.error().code == ETOOMANYREFS) {
+    if (os::is_shortage(written.error().code)) {
       write_again_ = os::now() + link_rest;
       return;
     }

@@ -29,7 +29,9 @@ Upgrade step_of(Upgrade::Step step, std::uint64_t capacity_bytes = 0,
 
 /// Called for each call. So many in so short a time are worth a ring.
 void Link::consider_ring(Moment now) {
-  if (ring_options_.transport == Transport::socket || ++calls_ < ring_options_.after_calls) return;
+  if (ring_options_.transport == Transport::socket) return;
+  if (calls_since_ == Moment()) calls_since_ = now;
+  if (++calls_ < ring_options_.after_calls) return;
   const bool often = now.since(calls_since_) <= ring_options_.window;
   calls_ = 0;
   calls_since_ = now;
@@ -204,7 +206,11 @@ bool Link::look_at_ring(Lock& lock, Moment until) {
 
 void Link::sleep_at_ring(Lock& lock, Moment until) {
   const bool for_room = wants_to_write() && !rests();
-  if (!channel_.fall_asleep(true, for_room)) return;
+  if (spins_.never_sleeps()) {
+    until = Moment();  // only a look at the socket
+  } else if (!channel_.fall_asleep(true, for_room)) {
+    return;
+  }
   const bool at_socket =
       (for_room || channel_.is_returning()) && channel_.waits_for_room_at_socket();
   const std::uint32_t events_wanted = at_socket ? EPOLLIN | EPOLLOUT : EPOLLIN;

@@ -36,7 +36,7 @@ os::Sys<std::span<epoll_event>> Loop::wait_at_rings(Moment until) {
     if (turns_ % turns_between_looks != 0) return std::span<epoll_event>();
     return poller_.wait(events_, Moment());
   }
-  if (!let_rings_sleep()) return poller_.wait(events_, Moment());
+  if (spins_.never_sleeps() || !let_rings_sleep()) return poller_.wait(events_, Moment());
   const Moment start = os::now();
   const auto events = poller_.wait(events_, until);
   spins_.slept_since(start);

@@ -28,11 +28,13 @@ class SpinBudget {
     if (waiting_ == Waiting::spin) return true;
     return confidence_ >= confidence_needed && peer_cpu != os::current_cpu();
   }
+  /// The other kinds sleep when the budget is used up; this one only looks at other things.
+  [[nodiscard]] bool never_sleeps() const { return waiting_ == Waiting::spin; }
   /// Looks until `something` is true. False: the budget is used up, or `until` has come.
   template <class Something>
   [[nodiscard]] bool look_for(Something something, Moment until);
 
-  /// What a wait turned out to take, looking included, if it ended in a sleep.
+  /// What a sleep turned out to take.
   void slept_since(Moment start) { learn(os::now().since(start) <= budget()); }
 
  private:

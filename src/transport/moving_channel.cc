@@ -15,20 +15,17 @@ void MovingChannel::add_ring(RingMemory memory, os::Doorbell ours, os::DoorbellL
 }
 
 MovingChannel::~MovingChannel() {
-  // What a client that is still there has not read is its own to read.
-  if (!pair_ || !pair_->ring) return;
-  if (pair_->socket.ended() || pair_->ring->end().is_drained_by_peer()) {
-    pair_->ring->memory().punch_out();
-  }
+  if (pair_ && pair_->ring && !pair_->left_to_peer) pair_->ring->memory().punch_out();
 }
 
-void MovingChannel::disown_ring() {
-  if (pair_ && pair_->ring) pair_->ring->memory().punch_out();
+void MovingChannel::leave_ring_to_peer() {
+  if (pair_) pair_->left_to_peer = true;
 }
 
 void MovingChannel::move_input() {
-  const bool too_late = std::exchange(pair_->awaits_move, false);
-  input_ = too_late ? Path::returning : Path::ring;
+  pair_->awaits_move = false;
+  // What the client published before we revoked is still to be read.
+  input_ = pair_->ring ? Path::ring : Path::returning;
 }
 
 bool MovingChannel::fall_asleep(bool for_bytes, bool for_room) {
@@ -90,8 +87,7 @@ void MovingChannel::revoke() {
 
 void MovingChannel::drop_ring() {
   if (pair_->ring) {
-    // What a client has not read is still its own to read; else nothing is to be left of it.
-    if (pair_->ring->end().is_drained_by_peer()) pair_->ring->memory().punch_out_ring();
+    pair_->ring->memory().punch_out_ring();  // which the client has read: see is_drained_by_peer
     pair_->ring.reset();
   }
   const bool over = input_ == Path::socket && output_ == Path::socket;

@@ -56,7 +56,10 @@ class MovingChannel final : public Channel {
 
   // Back to the socket.
 
-  /// Of the server, whose output has moved: moves back. `flush` and `read` do it.
+  /// The client has read all that we wrote to the ring, or says so.
+  [[nodiscard]] bool is_drained_by_peer() const { return pair_->ring->end().is_drained_by_peer(); }
+  /// Of the server, whose output has moved and `is_drained_by_peer`: moves back. `flush` and `read`
+  /// do it.
   void revoke();
   /// There is something to write before what the session has to write.
   [[nodiscard]] bool is_returning() const { return output_ == Path::resending; }
@@ -68,11 +71,14 @@ class MovingChannel final : public Channel {
     if (input_ == Path::socket && output_ == Path::socket) {
       return pair_->told && !pair_->awaits_move;
     }
-    return pair_->we_revoked && pair_->ring && input_ != Path::ring;
+    if (!pair_->we_revoked || !pair_->ring || input_ == Path::ring) return false;
+    return !pair_->awaits_move || pair_->end == 0;  // else something is to be read after the move
   }
   void drop_ring();
-  /// Of the server, before it closes: nothing of the ring is left to the client, read or not.
-  void disown_ring();
+  /// Of the server, before it closes in good order: the client may still read what is in the ring.
+  /// Otherwise nothing is left of it, for the pages could be charged to us for as long as the
+  /// client keeps the file.
+  void leave_ring_to_peer();
 
   // Waiting. A thread that sleeps watches `fd`, and `doorbell_fd` edge-triggered.
 
@@ -123,6 +129,7 @@ class MovingChannel final : public Channel {
     RingSocket socket;
     std::optional<RingChannel> ring;
     bool we_revoked = false;
+    bool left_to_peer = false;
     bool awaits_move = false;    ///< We revoked before the client had moved, as it still will.
     bool told = false;           ///< The other side, that we have revoked, or that we heard of it.
     std::uint64_t end = 0;       ///< Where what the revoker reads ends.

@@ -63,7 +63,7 @@ class Lines(tool.Tool):
             self.assertTrue(server.line.startswith(f"serving ./{shown}, mode 0600"), server.line)
             _, out, error = self.run_tool("ping", f"./{name}", "-c", "1")
             lines = out.decode().splitlines()
-            self.assertEqual((len(lines), error), (6, b""))
+            self.assertEqual((len(lines), error), (7, b""))
             for line in lines[:3]:
                 self.assertIn(f"./{shown}", line)
             self.assertIn(f"connecting to ./{shown}\n", self.run_tool(

@@ -143,6 +143,16 @@ TEST_F(HastyRings, AreTakenBackInTheMiddleOfCallsAndNothingIsLost) {
   }
 }
 
+TEST_F(Rings, LeaveNothingBehindWhenTheirClientsGo) {
+  server_.run();
+  for (int i = 0; i < 20; ++i) {
+    Client client = server_.connect(eager());
+    ASSERT_TRUE(reach_ring(client));
+  }
+  EXPECT_TRUE(eventually([&] { return server_->counts().connections == 0; }));
+  EXPECT_EQ(server_->counts().rings, 0u);
+}
+
 class FewRings : public Rings {
  protected:
   FewRings() : Rings(ServerOptions{.rings_per_uid_max = 1}) {}
@@ -157,6 +167,18 @@ TEST_F(FewRings, AreRefusedBeyondTheirNumberAndTheSocketGoesOn) {
   EXPECT_EQ(echo(second, "still here"), "still here");
   EXPECT_NE(second.ring_refusal().find("limit for one"), std::string::npos)
       << second.ring_refusal();
+  first = server_.connect(eager());  // and the old one goes
+  EXPECT_TRUE(eventually([&] { return server_->counts().connections == 2; }));
+  EXPECT_TRUE(reach_ring(first));
+}
+
+TEST_F(Rings, HaveASizeThatARingCanHave) {
+  server_.run();
+  ClientOptions options = eager();
+  options.ring_bytes = 64 * 1024;
+  const auto client = Client::connect(server_.path(), options);
+  ASSERT_FALSE(client);
+  EXPECT_EQ(client.error().cause(), Cause::usage);
 }
 
 class NoRings : public Rings {

@@ -177,6 +177,23 @@ TEST_F(MovingStreams, LeaveNoMemoryToTheServerThoughTheClientSleeps) {
   EXPECT_FALSE(server_.channel.has_ring());
 }
 
+// A loop that was held up may find the ring idle before it has read that the client has moved.
+TEST_F(MovingStreams, LoseNothingWhenTheServerRevokesBeforeItHasReadTheMark) {
+  for (const bool writes : {false, true}) {
+    add_rings(*ends_.first, *ends_.second);
+    ASSERT_TRUE(server_.write_mark());
+    while (!client_.channel.reads_from_ring()) ASSERT_TRUE(client_.read(1000));
+    ASSERT_TRUE(client_.write_mark());
+    if (writes) client_.write(300, true);
+    server_.channel.revoke();
+    drop_rings();
+    if (writes) client_.write(300, false);
+    settle();
+    EXPECT_FALSE(server_.channel.has_ring());
+    EXPECT_FALSE(client_.channel.has_ring());
+  }
+}
+
 TEST_F(MovingStreams, EndBehindWhatWasSentAgain) {
   to_ring();
   settle();
@@ -219,7 +236,7 @@ TEST_F(MovingStreams, KeepTheirOrderHoweverTheyMove) {
     } else if (client_.channel.reads_from_ring() && !client_.channel.writes_to_ring() &&
                !client_.channel.is_returning() && server_.channel.writes_to_ring()) {
       client_.write_mark();
-    } else if (server_.channel.reads_from_ring() && server_.channel.writes_to_ring()) {
+    } else if (server_.channel.writes_to_ring() && server_.channel.is_drained_by_peer()) {
       server_.channel.revoke();
     }
   }
