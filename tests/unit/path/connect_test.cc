@@ -218,6 +218,18 @@ TEST_F(ServerCheck, BelievesWhoAloneCouldPutTheSocketThere) {
   std::filesystem::remove_all(root, ignored);
 }
 
+TEST_F(ServerCheck, SaysOfARelativePathThatOthersCanWriteWhereItStarts) {
+  auto server = serve(stranger);
+  ASSERT_TRUE(server);
+  auto child = Process::fork([&] {
+    if (::chdir(directory_.path().c_str()) != 0) return 9;
+    path_ = "x.sock";
+    expect_failure(Cause::refused, "others can write in the directory .;");
+    return HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(child.wait(), 0) << child.output();
+}
+
 TEST_F(ServerCheck, TrustsNoAbstractNameOfSomebodyElse) {
   const std::string name = directory_.path();
   auto server = Process::fork([&] {

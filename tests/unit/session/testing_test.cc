@@ -1,5 +1,6 @@
 #include "tincan/testing.h"
 
+#include "support/process.h"
 #include "support/seam.h"
 
 namespace tincan {
@@ -15,6 +16,10 @@ TEST(TestingPair, CallsItsServerWithoutAThread) {
   EXPECT_EQ(or_exit(client.call("greet", "world")).text(), "hello world");
   EXPECT_EQ(client.call("gret").error().cause(), Cause::no_method);
   EXPECT_TRUE(client.send("greet", "nobody"));
+}
+
+TEST(Server, NeedsAnAddressThatCanBeRead) {
+  EXPECT_EQ(Server::listen("nowhere:x").error().cause(), Cause::usage);
 }
 
 TEST(TestingPair, TakesNoOptionsThatAServerWouldNot) {
@@ -126,6 +131,29 @@ TEST(TestingPair, AnswersTypedCallsThatDecodeAndNoOthers) {
   EXPECT_EQ(undecoded.error().outcome(), Outcome::unknown);
   EXPECT_EQ(undecoded.error().cause(), Cause::breach);
   EXPECT_EQ(client.call(missing, 4, {.idempotent = true}).error().cause(), Cause::no_method);
+}
+
+TEST(TestingPair, ItsRequestsAreTheParentsAlone) {
+  auto [server, client] = testing::pair();
+  std::optional<Request> held;
+  server.on("hold", [&](Request request) { held = std::move(request); });
+  std::optional<std::string> answer;
+  ASSERT_TRUE(client.submit("hold", {}, [&](Result<Reply> reply) {
+    answer = reply ? reply->text() : reply.error().explain();
+  }));
+  server.process();
+  ASSERT_TRUE(held);
+  auto child = test::Process::fork([&] {
+    const bool dead = held->reply("child").error().cause() == Cause::forked &&
+                      held->fail("child").error().cause() == Cause::forked &&
+                      held->decline("child").error().cause() == Cause::forked;
+    return dead ? 0 : 1;
+  });
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_TRUE(held->reply("parent"));
+  server.process();
+  client.process();
+  EXPECT_EQ(answer, "parent");
 }
 
 #ifdef TINCAN_SEAM
