@@ -64,15 +64,16 @@ inline Verdict Session::take_first_fragment(const wire::Frame& frame) {
   std::span<const std::byte> payload;
   wire::Prologue prologue;
   if (!wire::decode_prologue(frame.body, prologue, payload)) return breach("malformed prologue");
-  IncomingCall call;
-  call.id = frame.header.id;
-  call.one_way = (frame.header.flags & wire::flag_one_way) != 0;
-  call.idempotent = prologue.idempotent;
-  if (prologue.deadline) [[likely]]
-    call.deadline = on_our_clock(*prologue.deadline);
+  IncomingCall call{
+      .id = frame.header.id,
+      .method = prologue.method,
+      .deadline = prologue.deadline ? on_our_clock(*prologue.deadline) : Moment::never(),
+      .idempotent = prologue.idempotent,
+      .one_way = (frame.header.flags & wire::flag_one_way) != 0,
+      .payload = {},
+      .descriptors = {}};
   if (auto verdict = take_descriptors(frame, call.descriptors); !verdict) return verdict;
   if (auto verdict = occupy(CallId::of(call.id), call.one_way); !verdict) return verdict;
-  call.method = prologue.method;
   if (prologue.method_number) {
     if (auto verdict = take_numbered_method(prologue, call.method); !verdict) return verdict;
   } else if (call.method.empty()) {

@@ -54,8 +54,8 @@ void answer_with(RequestState& request, RequestState::Answer answer, std::string
   post(request, std::move(answer));
 }
 
-void fail_with(RequestState& request, wire::Reason reason, std::int32_t code,
-               std::string_view text) {
+[[gnu::cold, gnu::noinline]] void fail_with(RequestState& request, wire::Reason reason,
+                                            std::int32_t code, std::string_view text) {
   RequestState::Answer answer;
   answer.kind = RequestState::Answer::Kind::error;
   answer.reason = reason;
@@ -63,17 +63,31 @@ void fail_with(RequestState& request, wire::Reason reason, std::int32_t code,
   answer_with(request, std::move(answer), text);
 }
 
-std::unexpected<Failure> belongs_to_the_parent() {
+[[gnu::cold, gnu::noinline]] std::unexpected<Failure> belongs_to_the_parent() {
   return std::unexpected(Failure(Cause::forked, "this request is the parent process's to answer"));
 }
 
-std::unexpected<Failure> answered_before() {
+[[gnu::cold, gnu::noinline]] std::unexpected<Failure> answered_before() {
   return std::unexpected(Failure(Cause::answered, "this request was answered before"));
 }
 
-/// What is wrong with an answer of that size, for the handler; the caller gets the same words.
-[[gnu::cold, gnu::noinline]] Failure misfit(const RequestState& request, std::size_t bytes,
-                                            std::size_t descriptors) {
+[[gnu::cold, gnu::noinline]] std::unexpected<Failure> left_unread() {
+  return std::unexpected(
+      Failure(Cause::too_large, "the caller leaves too many bytes of answers unread"));
+}
+
+/// From a thread that is not the loop's.
+[[gnu::noinline]] void post_reply(RequestState& request, std::span<const std::byte> payload,
+                                  std::vector<Descriptor>&& descriptors) {
+  RequestState::Answer answer;
+  answer.payload.append(request.mailbox->pool(), payload);
+  answer.descriptors = std::move(descriptors);
+  request.answered = true;
+  post(request, std::move(answer));
+}
+
+/// What is wrong with an answer of that size.
+Failure words_for_misfit(const RequestState& request, std::size_t bytes, std::size_t descriptors) {
   if (bytes > request.reply_bytes_max) {
     return Failure(Cause::too_large, "an answer of " + std::to_string(bytes) +
                                          " bytes; the caller takes " +
@@ -82,6 +96,15 @@ std::unexpected<Failure> answered_before() {
   return Failure(Cause::unsupported, "an answer with " + std::to_string(descriptors) +
                                          " descriptors; the caller takes " +
                                          std::to_string(request.reply_descriptors_max));
+}
+
+/// Answers so instead; the handler and the caller get the same words.
+[[gnu::cold, gnu::noinline]] Failure misfit(RequestState& request, std::size_t bytes,
+                                            std::size_t descriptors) {
+  Failure wrong = words_for_misfit(request, bytes, descriptors);
+  request.answered = true;
+  fail_with(request, wire::Reason::reply_lost, 0, wrong.detail());
+  return wrong;
 }
 
 }  // namespace
@@ -150,29 +173,22 @@ Result<void> Request::reply(std::span<const std::byte> payload,
   // What can throw comes before the request counts as answered: it can be tried again then.
   if (payload.size() > request.reply_bytes_max ||
       descriptors.size() > request.reply_descriptors_max) {
-    Failure wrong = misfit(request, payload.size(), descriptors.size());
-    request.answered = true;
-    fail_with(request, wire::Reason::reply_lost, 0, wrong.detail());
-    return std::unexpected(std::move(wrong));
+    return std::unexpected(misfit(request, payload.size(), descriptors.size()));
   }
-  if (Loop* const loop = own_loop(request)) {
-    request.answered = true;
-    bool put = true;
-    if (request.connection != nullptr) {
-      put = request.connection->reply(request, payload, std::move(copies));
-    } else {
-      session::LoopCounts::bump(loop->counts.undeliverable);
-    }
-    delivered(request, *loop);
-    if (put) return {};
-    return std::unexpected(
-        Failure(Cause::too_large, "the caller leaves too many bytes of answers unread"));
+  Loop* const loop = own_loop(request);
+  if (loop == nullptr) {
+    post_reply(request, payload, std::move(copies));
+    return {};
   }
-  RequestState::Answer answer;
-  answer.payload.append(request.mailbox->pool(), payload);
-  answer.descriptors = std::move(copies);
   request.answered = true;
-  post(request, std::move(answer));
+  bool put = true;
+  if (request.connection != nullptr) [[likely]] {
+    put = request.connection->reply(request, payload, std::move(copies));
+  } else {
+    session::LoopCounts::bump(loop->counts.undeliverable);
+  }
+  delivered(request, *loop);
+  if (!put) return left_unread();
   return {};
 }
 

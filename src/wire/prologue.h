@@ -55,7 +55,8 @@ inline PrologueLayout encode_prologue(const Prologue& prologue, std::byte* out) 
   TINCAN_CHECK(prologue.method.size() <= limits::method_bytes_max);
   PrologueLayout layout;
   FieldWriter writer(out + sizeof(std::uint16_t));  // the length of the fields comes first
-  if (!prologue.method.empty()) writer.field(prologue_tag::method, prologue.method);
+  if (!prologue.method.empty()) [[likely]]
+    writer.field(prologue_tag::method, prologue.method);
   if (prologue.method_number) writer.field(prologue_tag::method_number, *prologue.method_number);
   if (prologue.deadline) {
     writer.field(prologue_tag::deadline, *prologue.deadline);
