@@ -91,8 +91,9 @@ struct Client::State {
   [[gnu::cold, gnu::noinline]] Failure why_not(std::string_view method) const;
   [[gnu::noinline]] bool call_again(session::LinkCall& call, const CallOptions& options, Lock& lock,
                                     bool may_go_on);
-  [[nodiscard]] bool attempt(session::LinkCall& call, std::span<const Descriptor> descriptors,
-                             Lock& lock, Moment now);
+  [[nodiscard]] [[gnu::always_inline]] bool attempt(session::LinkCall& call,
+                                                    std::span<const Descriptor> descriptors,
+                                                    Lock& lock, Moment now);
   [[nodiscard]] static bool may_retry(const Failure& failure, bool idempotent);
   /// What the caller is told of the failure that `call` ends with. Not to be called with the lock.
   Failure final(Failure failure, const session::LinkCall& call) const;
