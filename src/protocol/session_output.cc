@@ -215,7 +215,8 @@ void Session::encode_next_fragment(Fragments& message) {
                                  .id = message.id};
   std::byte* const out = outbox_.prepare(sizeof header + count);
   std::memcpy(out, &header, sizeof header);
-  std::memcpy(out + sizeof header, message.rest.data(), count);
+  // The last fragment may be empty, and memcpy takes no null.
+  if (count > 0) std::memcpy(out + sizeof header, message.rest.data(), count);
   outbox_.commit(sizeof header + count);
   message.rest = message.rest.subspan(count);
   fragments_bytes_ -= count;
