@@ -77,6 +77,15 @@ class PoolHolder {
   PayloadPool* const pool_;
 };
 
+/// A step of an UPGRADE, copied.
+struct ReceivedStep {
+  std::uint64_t id = 0;
+  wire::Upgrade::Step step = {};
+  std::uint64_t capacity_bytes = 0;
+  std::string reason;
+  std::size_t descriptors = 0;
+};
+
 class Side final : public Events {
   PoolHolder pool_;
   const Settings settings_;
@@ -90,6 +99,8 @@ class Side final : public Events {
   bool greeted = false;
   bool drained = false;
   std::deque<Received> calls;
+  std::vector<ReceivedStep> steps;  ///< Of UPGRADE.
+  const char* objection = nullptr;  ///< To each of them.
   std::vector<void*> cancelled;
   std::vector<std::string> events;        ///< All of them, in words.
   std::optional<Failure> failure;         ///< Why receive() ended the connection.
@@ -141,6 +152,16 @@ class Side final : public Events {
                               : "failure " + result.error().explain());
     call.result = std::move(result);
     if (ended) ended(call);
+  }
+
+  const char* on_upgrade(std::uint64_t id, const wire::Upgrade& step,
+                         std::vector<Descriptor>&& with) override {
+    steps.push_back({.id = id,
+                     .step = step.step,
+                     .capacity_bytes = step.capacity_bytes,
+                     .reason = std::string(step.reason),
+                     .descriptors = with.size()});
+    return objection;
   }
 
   void on_drain() override {
