@@ -154,9 +154,14 @@ void Connection::write() {
       session_.written(*written);
       continue;
     }
-    if (written.error().code == EAGAIN) return;
+    // A socket says by itself that nobody is there; a ring is only never emptied again.
+    const bool is_full = written.error().code == EAGAIN;
+    if (is_full && !(peer_gone_ && channel_.writes_to_ring())) return;
     if (os::is_shortage(written.error().code)) return loop_.write_later(*this);
-    if (written.error().code == EPROTO) return breach(ring_breach());
+    if (written.error().code == EPROTO) {
+      if (!closing_) breach(ring_breach());
+      return;
+    }
     // Calls that it sent before it went are still to be read; reading ends in its end.
     cannot_write_ = true;
   }
@@ -206,6 +211,7 @@ void Connection::drain() {
 
 void Connection::close(wire::Reason reason, std::string_view text) noexcept {
   if (closed_) return;
+  closing_ = true;
   try {
     session_.say_goodbye({.reason = reason, .text = text});
     write();

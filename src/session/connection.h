@@ -151,6 +151,7 @@ class Connection final : private protocol::Events {
   Loop& loop_;
   protocol::Session session_;
   const bool accepts_descriptors_;
+  bool closing_ = false;  ///< It is being told why; what cannot be written is no news any more.
   bool closed_ = false;
   bool readable_ = false;   ///< epoll said so, and no read has drained it since.
   bool read_on_ = false;    ///< Short reads do not drain it: an end or a byte out of band is ahead.

@@ -122,6 +122,7 @@ bool Connection::fall_asleep() {
 void Connection::tend_ring() {
   if (channel_.is_ring_over()) {
     give_ring_back();
+    ring_->awake.leave();
     channel_.drop_ring();
   }
   if (channel_.has_ring()) {
@@ -133,10 +134,7 @@ void Connection::tend_ring() {
 
 void Connection::look_at_ring() {
   const bool used = std::exchange(ring_->used, false);
-  // What the client has not read stays where it is: see MovingChannel::revoke.
-  if (used || !channel_.writes_to_ring() || !channel_.is_drained_by_peer()) {
-    return loop_.look_at_ring_later(*ring_);
-  }
+  if (used || !channel_.writes_to_ring()) return loop_.look_at_ring_later(*ring_);
   ring_->looked_at.leave();
   ring_->stage = ServerRing::Stage::returning;
   channel_.revoke();

@@ -9,12 +9,15 @@ namespace tincan::transport {
 
 void MovingChannel::add_ring(RingMemory memory, os::Doorbell ours, os::DoorbellListener theirs) {
   TINCAN_CHECK(!pair_);
+  if (unread_) unread_->punch_out();  // by now the client has read it, or it never will
+  unread_.reset();
   pair_ = std::make_unique<Pair>(socket_);
   pair_->ring.emplace(pair_->socket, socket_.fd(), std::move(memory), std::move(ours),
                       std::move(theirs));
 }
 
 MovingChannel::~MovingChannel() {
+  if (unread_) unread_->punch_out();
   if (pair_ && pair_->ring && !pair_->left_to_peer) pair_->ring->memory().punch_out();
 }
 
@@ -48,11 +51,13 @@ os::Sys<std::size_t> MovingChannel::write_beside(std::span<const std::byte> byte
   return socket_.write(bytes, descriptors);
 }
 
-/// Of the client: what the server does not read any more goes to the socket again.
+/// Of the client, for only a server revokes: what it does not read any more goes to the socket
+/// again.
 os::Sys<void> MovingChannel::hear_of_revoke() {
   const auto revoked_at = pair_->socket.revoked_at();
   if (!revoked_at || output_ != Path::ring) return {};
-  if (pair_->we_revoked || !pair_->ring->end().ends_at(*revoked_at)) return os::failed(EPROTO);
+  if (pair_->ring->memory().was_taken()) return os::failed(EPROTO);
+  if (!pair_->ring->end().ends_at(*revoked_at)) return os::failed(EPROTO);
   pair_->end = pair_->position = *revoked_at;
   output_ = Path::resending;
   return {};
@@ -87,7 +92,12 @@ void MovingChannel::revoke() {
 
 void MovingChannel::drop_ring() {
   if (pair_->ring) {
-    pair_->ring->memory().punch_out_ring();  // which the client has read: see is_drained_by_peer
+    // What a client has not read is still its own to read, for a while; else nothing is left of it.
+    if (pair_->ring->end().is_drained_by_peer()) {
+      pair_->ring->memory().punch_out_ring();
+    } else if (pair_->we_revoked) {
+      unread_ = std::make_unique<RingMemory>(std::move(pair_->ring->memory()));
+    }
     pair_->ring.reset();
   }
   const bool over = input_ == Path::socket && output_ == Path::socket;

@@ -56,10 +56,7 @@ class MovingChannel final : public Channel {
 
   // Back to the socket.
 
-  /// The client has read all that we wrote to the ring, or says so.
-  [[nodiscard]] bool is_drained_by_peer() const { return pair_->ring->end().is_drained_by_peer(); }
-  /// Of the server, whose output has moved and `is_drained_by_peer`: moves back. `flush` and `read`
-  /// do it.
+  /// Of the server, whose output has moved: moves back. `flush` and `read` do it.
   void revoke();
   /// There is something to write before what the session has to write.
   [[nodiscard]] bool is_returning() const { return output_ == Path::resending; }
@@ -68,11 +65,12 @@ class MovingChannel final : public Channel {
   /// Nothing more goes through the ring. `drop_ring` is due, once nobody watches `doorbell_fd`.
   [[nodiscard]] bool is_ring_over() const {
     if (!pair_) return false;
-    if (input_ == Path::socket && output_ == Path::socket) {
-      return pair_->told && !pair_->awaits_move;
+    if (pair_->we_revoked && pair_->ring) {
+      // However long the client takes to follow; but what it published before is read when it does.
+      return input_ != Path::ring && (!pair_->awaits_move || pair_->end == 0);
     }
-    if (!pair_->we_revoked || !pair_->ring || input_ == Path::ring) return false;
-    return !pair_->awaits_move || pair_->end == 0;  // else something is to be read after the move
+    const bool both_left = input_ == Path::socket && output_ == Path::socket;
+    return both_left && pair_->told && !pair_->awaits_move;
   }
   void drop_ring();
   /// Of the server, before it closes in good order: the client may still read what is in the ring.
@@ -150,6 +148,9 @@ class MovingChannel final : public Channel {
   Path output_ = Path::socket;
   Path input_ = Path::socket;
   std::unique_ptr<Pair> pair_;
+  /// Of the server: the last ring, which the client had not read to its end when it was dropped.
+  /// The client may have taken its pages away before we wrote there: then they are ours to pay.
+  std::unique_ptr<RingMemory> unread_;
 };
 
 }  // namespace tincan::transport

@@ -45,6 +45,8 @@ class RingMemory {
   [[nodiscard]] std::size_t capacity_bytes() const {
     return out_.bytes().size() - ring::ring_offset_bytes;
   }
+  /// It is the server's, who has taken what a client made.
+  [[nodiscard]] bool was_taken() const { return static_cast<bool>(out_file_); }
   /// Of the server, when nobody reads its ring any more: its pages go back. The client could
   /// otherwise take pages away again and again and leave those that we fault in to us, for as long
   /// as it keeps the file. Our words stay: the client may still look whether the ring is revoked.

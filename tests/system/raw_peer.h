@@ -80,11 +80,12 @@ class RawPeer {
     return ::sendmsg(fd(), &message, MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
   }
 
-  bool greet(std::uint32_t descriptors_max = 0) {
+  bool greet(std::uint32_t descriptors_max = 0, std::uint64_t abilities = 0) {
     Bytes bytes;
     wire::encode_hello({.payload_bytes_max = limits::payload_bytes_max,
                         .calls_in_flight_max = limits::calls_in_flight_max,
-                        .descriptors_max = descriptors_max},
+                        .descriptors_max = descriptors_max,
+                        .abilities = abilities},
                        bytes);
     return send(bytes);
   }
@@ -152,6 +153,8 @@ class RawPeer {
     }
     return std::nullopt;
   }
+  /// Descriptors that came with what was read so far.
+  std::vector<Descriptor>& descriptors() { return descriptors_; }
   /// True once the server has closed, whatever it says before.
   bool is_closed() {
     while (read_more()) {
@@ -171,13 +174,33 @@ class RawPeer {
     const auto milliseconds = std::chrono::milliseconds(patience).count();
     if (::poll(&ready, 1, static_cast<int>(milliseconds)) != 1) return false;
     std::byte piece[65536];
-    const auto count = ::recv(fd(), piece, sizeof piece, 0);
+    const auto count = receive(piece);
     ended_ = count <= 0;
     if (count > 0) input_.insert(input_.end(), piece, piece + count);
     return !ended_;
   }
 
+  ssize_t receive(std::span<std::byte> into) {
+    iovec piece{into.data(), into.size()};
+    alignas(cmsghdr) char control[CMSG_SPACE(16 * sizeof(int))];
+    msghdr message = {};
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    const auto count = ::recvmsg(fd(), &message, MSG_CMSG_CLOEXEC);
+    const cmsghdr* const header = count < 0 ? nullptr : CMSG_FIRSTHDR(&message);
+    if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return count;
+    for (std::size_t at = CMSG_LEN(0); at < header->cmsg_len; at += sizeof(int)) {
+      int number;
+      std::memcpy(&number, reinterpret_cast<const char*>(header) + at, sizeof number);
+      descriptors_.emplace_back(number);
+    }
+    return count;
+  }
+
   Descriptor socket_;
+  std::vector<Descriptor> descriptors_;
   Bytes input_;
   bool preamble_read_ = false;
   bool ended_ = false;

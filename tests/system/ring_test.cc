@@ -8,50 +8,19 @@
 #include <thread>
 #include <vector>
 
-#include "system/running_server.h"
+#include "system/ring_client.h"
 
 namespace tincan::test {
 namespace {
 
 using namespace std::chrono_literals;
 
-/// A client that asks for a ring whenever it has made two calls.
-ClientOptions eager() {
-  ClientOptions options;
-  options.transport = Transport::automatic;
-  options.ring_after_calls = 2;
-  options.ring_window = 1h;
-  return options;
-}
-
-/// Calls until the connection has a ring. False: it never got one.
-bool reach_ring(Client& client) {
-  for (int i = 0; i < 1000; ++i) {
-    if (client.ring_bytes() > 0) return true;
-    if (!client.call("echo", "x", {.deadline = patience})) return false;
-  }
-  return false;
-}
-
-class Rings : public ::testing::Test {
- protected:
-  explicit Rings(const ServerOptions& options = {}) : server_(options) {
-    server_->on("echo", [](Request request) { request.reply(request.payload()); });
-  }
-  std::string echo(Client& client, const std::string& text) {
-    auto reply = client.call("echo", text, {.deadline = patience});
-    return reply ? std::string(reply->text()) : reply.error().explain();
-  }
-
-  RunningServer server_;
-};
-
 TEST_F(Rings, AreNotAskedForUnlessThereIsTraffic) {
   server_.run();
   ClientOptions options;
   options.transport = Transport::automatic;
   Client client = server_.connect(options);
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(echo(client, "hello"), "hello");
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(reply_to(client, "hello"), "hello");
   EXPECT_EQ(client.ring_bytes(), 0u);
   EXPECT_EQ(server_->counts().rings, 0u);
 }
@@ -65,7 +34,7 @@ TEST_F(Rings, CarryAConnectionThatMakesManyCalls) {
   ASSERT_TRUE(reach_ring(client));
   EXPECT_EQ(client.ring_bytes(), limits::ring_bytes);
   EXPECT_EQ(server_->counts().rings, 1u);
-  for (int i = 0; i < 1000; ++i) ASSERT_EQ(echo(client, std::to_string(i)), std::to_string(i));
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(reply_to(client, std::to_string(i)), std::to_string(i));
   EXPECT_GT(client.ring_bytes(), 0u);
 }
 
@@ -76,7 +45,7 @@ TEST_F(Rings, CarryPayloadsLargerThanThemselves) {
   for (const std::size_t bytes : {0u, 1u, 1000u, 65'536u, 300'000u, 5'000'000u}) {
     std::string text(bytes, '\0');
     for (std::size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>(i * 2654435761u >> 24);
-    EXPECT_TRUE(echo(client, text) == text) << bytes;
+    EXPECT_TRUE(reply_to(client, text) == text) << bytes;
   }
   EXPECT_GT(client.ring_bytes(), 0u);
 }
@@ -91,7 +60,7 @@ TEST_F(Rings, AreSharedByManyThreads) {
     threads.emplace_back([&, thread] {
       for (int i = 0; i < 200; ++i) {
         const std::string text = std::to_string(thread) + std::string(1 + i * 100, 'x');
-        if (echo(client, text) != text) ++wrong;
+        if (reply_to(client, text) != text) ++wrong;
       }
     });
   }
@@ -120,7 +89,7 @@ TEST_F(IdleRings, AreTakenBackThoughTheClientSleeps) {
   Client client = server_.connect(eager());
   ASSERT_TRUE(reach_ring(client));
   EXPECT_TRUE(eventually([&] { return server_->counts().rings == 0; }));
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(echo(client, "again"), "again");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(reply_to(client, "again"), "again");
   EXPECT_TRUE(reach_ring(client));
 }
 
@@ -136,7 +105,7 @@ TEST_F(HastyRings, AreTakenBackInTheMiddleOfCallsAndNothingIsLost) {
   const std::string text(100'000, 'x');
   for (int round = 0; round < 100; ++round) {
     ASSERT_TRUE(reach_ring(client));
-    for (int i = 0; i < 5; ++i) ASSERT_TRUE(echo(client, text) == text);
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(reply_to(client, text) == text);
     if (round % 10 == 0) {
       ASSERT_TRUE(eventually([&] { return server_->counts().rings == 0; }));
     }
@@ -164,7 +133,7 @@ TEST_F(FewRings, AreRefusedBeyondTheirNumberAndTheSocketGoesOn) {
   Client second = server_.connect(eager());
   ASSERT_TRUE(reach_ring(first));
   EXPECT_FALSE(reach_ring(second));
-  EXPECT_EQ(echo(second, "still here"), "still here");
+  EXPECT_EQ(reply_to(second, "still here"), "still here");
   EXPECT_NE(second.ring_refusal().find("limit for one"), std::string::npos)
       << second.ring_refusal();
   first = server_.connect(eager());  // and the old one goes

@@ -20,26 +20,26 @@ using wire::test::id_of;
 using wire::test::joined;
 using wire::test::pattern;
 
-using Step = Upgrade::Step;
+using RingStep = Upgrade::Step;
 
 constexpr Settings with_rings{.descriptors_max = 4, .abilities = wire::ability_ring};
-constexpr Step all_steps[] = {Step::ask,   Step::grant,  Step::refuse,
-                              Step::offer, Step::accept, Step::moved};
+constexpr RingStep all_steps[] = {RingStep::ask,   RingStep::grant,  RingStep::refuse,
+                                  RingStep::offer, RingStep::accept, RingStep::moved};
 
-Upgrade upgrade_of(Step step) { return {.step = step, .capacity_bytes = 0, .reason = {}}; }
+Upgrade upgrade_of(RingStep step) { return {.step = step, .capacity_bytes = 0, .reason = {}}; }
 
-void put(Side& side, Step step) {
+void put(Side& side, RingStep step) {
   side.session.upgrade(7, upgrade_of(step), descriptors(Upgrade::descriptors_with(step)));
 }
 
-Bytes encoded(Step step) {
-  Bytes bytes;
-  wire::encode_upgrade(7, upgrade_of(step), bytes);
+Bytes encoded(RingStep step) {
+  Bytes bytes(wire::encoded_upgrade_bytes_max);
+  bytes.resize(wire::encode_upgrade(7, upgrade_of(step), bytes.data()));
   return bytes;
 }
 
 TEST(Upgrade, BringsEachStepAndItsDescriptors) {
-  for (const Step step : all_steps) {
+  for (const RingStep step : all_steps) {
     Pair pair(with_rings, with_rings);
     const std::size_t count = Upgrade::descriptors_with(step);
     pair.client.session.upgrade(
@@ -60,14 +60,14 @@ TEST(Upgrade, BringsEachStepAndItsDescriptors) {
 TEST(Upgrade, TakesDescriptorsWhereCallsMayHaveNone) {
   constexpr Settings without{.descriptors_max = 0, .abilities = wire::ability_ring};
   Pair pair(without, without);
-  put(pair.client, Step::offer);
+  put(pair.client, RingStep::offer);
   pair.converse();
   ASSERT_EQ(pair.server.steps.size(), 1u);
   EXPECT_EQ(pair.server.steps.front().descriptors, 3u);
 }
 
 TEST(Upgrade, WithAnotherNumberOfDescriptorsEndsTheConnection) {
-  for (const Step step : all_steps) {
+  for (const RingStep step : all_steps) {
     const std::uint16_t right = Upgrade::descriptors_with(step);
     for (std::uint16_t announced = 0; announced < 5; ++announced) {
       for (std::uint16_t arrived = 0; arrived < 5; ++arrived) {
@@ -94,7 +94,7 @@ TEST(Upgrade, IsABreachUnlessBothSidesHaveTheAbility) {
       Pair pair({.abilities = ours ? std::uint64_t{wire::ability_ring} : 0},
                 {.abilities = theirs ? std::uint64_t{wire::ability_ring} : 0});
       EXPECT_EQ(pair.client.session.may(wire::ability_ring), ours && theirs);
-      pair.server.take(encoded(Step::ask));
+      pair.server.take(encoded(RingStep::ask));
       EXPECT_EQ(pair.server.breached(), !(ours && theirs));
       EXPECT_EQ(pair.server.steps.size(), ours && theirs ? 1u : 0u);
     }
@@ -103,7 +103,7 @@ TEST(Upgrade, IsABreachUnlessBothSidesHaveTheAbility) {
 
 TEST(Upgrade, BeforeHelloIsABreach) {
   Side server(with_rings);
-  server.take(joined({wire::test::bytes_of(wire::preamble), encoded(Step::ask)}));
+  server.take(joined({wire::test::bytes_of(wire::preamble), encoded(RingStep::ask)}));
   EXPECT_TRUE(server.breached());
 }
 
@@ -125,14 +125,14 @@ TEST(Upgrade, OfNoKnownStepIsABreach) {
 TEST(Upgrade, ThatTheReceiverObjectsToEndsTheConnectionWithItsWords) {
   Pair pair(with_rings, with_rings);
   pair.server.objection = "not like this";
-  put(pair.client, Step::ask);
+  put(pair.client, RingStep::ask);
   pair.converse();
   ASSERT_TRUE(pair.server.breached());
   EXPECT_NE(pair.server.failure->detail().find("not like this"), std::string::npos);
 }
 
 TEST(Upgrade, MarkWithBytesBehindItIsABreach) {
-  for (const Step step : all_steps) {
+  for (const RingStep step : all_steps) {
     const bool is_mark = Upgrade::ends_the_stream(step);
     Pair pair(with_rings, with_rings);
     pair.server.take(joined({encoded(step), frame(Kind::ping, 1)}),
@@ -143,7 +143,7 @@ TEST(Upgrade, MarkWithBytesBehindItIsABreach) {
 
 TEST(Upgrade, MarkEndsNothingButTheStreamBeforeIt) {
   Pair pair(with_rings, with_rings);
-  pair.server.take(encoded(Step::moved), descriptors(1));
+  pair.server.take(encoded(RingStep::moved), descriptors(1));
   pair.server.take(joined({frame(Kind::ping, 1), frame(Kind::ping, 2)}));  // out of the ring
   EXPECT_FALSE(pair.server.failure);
   EXPECT_EQ(pair.server.say_kinds(), (std::vector<std::string>{"pong", "pong"}));
@@ -152,7 +152,7 @@ TEST(Upgrade, MarkEndsNothingButTheStreamBeforeIt) {
 TEST(Upgrade, MarkStopsTheOutboxUntilItIsToGoOn) {
   Pair pair(with_rings, with_rings);
   Outbox& outbox = pair.client.session.outbox();
-  put(pair.client, Step::moved);
+  put(pair.client, RingStep::moved);
   Call behind("m", "behind");
   behind.descriptors = descriptors(2);
   ASSERT_TRUE(pair.client.session.start(behind));
@@ -176,7 +176,7 @@ TEST(Upgrade, MarkGoesOutByItselfHoweverMuchStandsAroundIt) {
   Call before("m", "before");
   Call behind("m", "behind");
   ASSERT_TRUE(pair.client.session.start(before));
-  put(pair.client, Step::moved);
+  put(pair.client, RingStep::moved);
   ASSERT_TRUE(pair.client.session.start(behind));
   ASSERT_TRUE(pair.client.send(pair.server));
   EXPECT_EQ(pair.server.calls.size(), 1u);
@@ -188,7 +188,7 @@ TEST(Upgrade, MarkGoesOutByItselfHoweverMuchStandsAroundIt) {
 
 TEST(Upgrade, MarkThatIsWrittenByteByByteIsOneAllTheSame) {
   Pair pair(with_rings, with_rings);
-  put(pair.client, Step::moved);
+  put(pair.client, RingStep::moved);
   Call behind("m", "behind");
   ASSERT_TRUE(pair.client.session.start(behind));
   while (pair.client.send(pair.server, 1)) {
@@ -207,7 +207,7 @@ TEST(Upgrade, MarkBetweenTheFragmentsOfACallAndOfItsReplyChangesNeither) {
   Call large("m", text);
   ASSERT_TRUE(pair.client.session.start(large));
   ASSERT_TRUE(pair.client.send(pair.server, fragment / 2));
-  put(pair.client, Step::moved);
+  put(pair.client, RingStep::moved);
   pair.converse();
   ASSERT_TRUE(pair.client.session.outbox().is_stopped());
   EXPECT_TRUE(pair.server.calls.empty());
@@ -216,7 +216,7 @@ TEST(Upgrade, MarkBetweenTheFragmentsOfACallAndOfItsReplyChangesNeither) {
   }
   ASSERT_EQ(pair.server.calls.size(), 1u);
   ASSERT_TRUE(pair.server.send(pair.client, 100));
-  put(pair.server, Step::accept);
+  put(pair.server, RingStep::accept);
   pair.converse();
   EXPECT_FALSE(large.result);
   pair.server.session.outbox().go_on();
@@ -230,7 +230,7 @@ TEST(Upgrade, MarkLeavesWhatStandsBehindItNotSent) {
   Call before("m", "before");
   Call behind("m", "behind");
   ASSERT_TRUE(pair.client.session.start(before));
-  put(pair.client, Step::moved);
+  put(pair.client, RingStep::moved);
   ASSERT_TRUE(pair.client.session.start(behind));
   pair.converse();
   pair.client.session.end(Failure(Cause::closed));
