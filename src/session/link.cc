@@ -249,7 +249,8 @@ void Link::die(Failure why) {
   death_ = std::move(why);
   session_.end(*death_);
   ring_room_waiter();
-  if (reading_ && channel_.has_ring()) kick_reader();
+  // Also when it sleeps for room, of which the server may never give any.
+  if (reading_ && channel_.has_ring()) ring_->kick->ring();
 }
 
 void Link::on_end(protocol::OutgoingCall& outgoing, Failure* failure) {

@@ -168,7 +168,7 @@ void Link::tend_ring() {
   ring_.reset();
 }
 
-/// Whoever reads is to look again: there is something to write and no room, or the link is dead.
+/// Whoever reads is to look again: there is something to write and no room.
 void Link::kick_reader() {
   if (std::exchange(ring_->reader_knows, true)) return;
   ring_->kick->ring();

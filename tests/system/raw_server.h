@@ -70,17 +70,21 @@ inline RawCall next_call(RawPeer& peer) {
   return {};
 }
 
-inline bool answer(RawPeer& peer, std::uint64_t id, std::string_view payload = {}) {
+inline RawPeer::Bytes answer_to(std::uint64_t id, std::string_view payload = {}) {
   RawPeer::Bytes body(wire::encoded_prologue_bytes_max);
   body.resize(wire::encode_prologue({}, body.data()).bytes);
   const auto bytes = std::as_bytes(std::span(payload));
   body.insert(body.end(), bytes.begin(), bytes.end());
-  return peer.send(RawPeer::frame({.body_bytes = static_cast<std::uint32_t>(body.size()),
-                                   .kind = wire::Kind::reply,
-                                   .flags = 0,
-                                   .descriptors = 0,
-                                   .id = id},
-                                  body));
+  return RawPeer::frame({.body_bytes = static_cast<std::uint32_t>(body.size()),
+                         .kind = wire::Kind::reply,
+                         .flags = 0,
+                         .descriptors = 0,
+                         .id = id},
+                        body);
+}
+
+inline bool answer(RawPeer& peer, std::uint64_t id, std::string_view payload = {}) {
+  return peer.send(answer_to(id, payload));
 }
 
 inline bool drain(RawPeer& peer, std::uint64_t accepted) {

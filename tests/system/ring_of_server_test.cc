@@ -1,0 +1,235 @@
+// Servers that go to a ring in ways in which no server of ours does: a client is not held up, and
+// its calls end as what they are (promises 3 and 14).
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <future>
+
+#include "os/doorbell.h"
+#include "ring/end.h"
+#include "system/raw_server.h"
+#include "system/ring_client.h"
+#include "transport/ring_memory.h"
+
+namespace tincan::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Step = wire::Upgrade::Step;
+
+/// The other end of a client's ring, whose calls it answers while it is on the socket.
+class RawRingServer {
+ public:
+  RawRingServer() {
+    client = std::async(std::launch::async, [this] {
+      ClientOptions options = eager();
+      options.connect_deadline = patience;
+      options.reconnect_deadline = 1ms;
+      return or_exit(Client::connect(server_.path(), options));
+    });
+    peer.emplace(server_.accept());
+    peer->greet(0, wire::ability_ring);
+    connected.emplace(client.get());
+    server_.leave();  // there is no second one
+  }
+
+  RawServer server_;
+  std::future<Client> client;
+  std::optional<Client> connected;
+  std::optional<RawPeer> peer;
+  std::optional<transport::RingMemory> memory;
+  std::optional<ring::End> end;
+  std::optional<os::Doorbell> bell;
+  std::uint64_t capacity = 0;
+  bool moved = false;  ///< What it says goes into its ring.
+
+  bool say(Step step, std::uint64_t id = 1, std::uint64_t bytes = 0,
+           const std::vector<int>& descriptors = {}) {
+    RawPeer::Bytes frame;
+    wire::encode_upgrade(id, {.step = step, .capacity_bytes = bytes, .reason = {}}, frame);
+    return descriptors.empty() ? peer->send(frame) : peer->send_with(frame, descriptors);
+  }
+  void serve(std::uint64_t id) {
+    if (moved) {
+      write(answer_to(id));
+    } else {
+      answer(*peer, id);
+    }
+  }
+  /// Answers calls until the client says `step`. False: it does not.
+  bool serve_until(Step step) {
+    while (const auto frame = peer->read()) {
+      if (frame->header.kind == wire::Kind::call) serve(frame->header.id);
+      if (frame->header.kind != wire::Kind::upgrade) continue;
+      const auto upgrade = wire::decode_upgrade(frame->body);
+      if (upgrade->capacity_bytes > 0) capacity = upgrade->capacity_bytes;
+      return upgrade->step == step;
+    }
+    return false;
+  }
+  /// Up to the client's offer, which it takes.
+  bool take_offer() {
+    if (!serve_until(Step::ask) || !say(Step::grant, 1, capacity)) return false;
+    if (!serve_until(Step::offer)) return false;
+    auto& given = peer->descriptors();
+    auto taken = transport::RingMemory::take({std::move(given[0]), std::move(given[1])}, capacity);
+    if (!taken) return false;
+    memory = std::move(*taken);
+    end.emplace(memory->end());
+    bell = *os::Doorbell::create();
+    return true;
+  }
+  /// Both directions use it.
+  bool reach() {
+    if (!take_offer() || !say(Step::accept, 1, 0, {bell->listening_end()})) return false;
+    moved = true;
+    return serve_until(Step::moved);
+  }
+  void write(const RawPeer::Bytes& bytes) {
+    end->write(bytes);
+    [[maybe_unused]] const bool sleeps = end->publish();
+    bell->ring();
+  }
+  bool send_revoke(std::uint64_t position) {
+    return peer->send(RawPeer::frame({.body_bytes = 0,
+                                      .kind = wire::Kind::revoke,
+                                      .flags = 0,
+                                      .descriptors = 0,
+                                      .id = position}));
+  }
+};
+
+struct Fraud {
+  const char* name;
+  std::function<void(RawRingServer&)> commit;
+};
+
+class RingFrauds : public ::testing::TestWithParam<Fraud> {};
+
+// Its call has no deadline to end it, but the one at which the test has failed.
+TEST_P(RingFrauds, EndTheConnectionAndWhoCallsIsTold) {
+  RawRingServer server;
+  const auto start = std::chrono::steady_clock::now();
+  auto caller = std::async(std::launch::async, [&] {
+    while (true) {
+      const auto reply = server.connected->call("echo", "x", {.deadline = patience});
+      if (!reply) return reply.error();
+    }
+  });
+  GetParam().commit(server);
+  const Failure failure = caller.get();
+  EXPECT_NE(failure.cause(), Cause::deadline) << failure.explain();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, patience);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , RingFrauds,
+    ::testing::Values(Fraud{"grant_of_nothing_asked_for",
+                            [](RawRingServer& server) { server.say(Step::grant); }},
+                      Fraud{"grant_of_more",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.serve_until(Step::ask));
+                              server.say(Step::grant, 1, 2 * server.capacity);
+                            }},
+                      Fraud{"grant_of_no_size",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.serve_until(Step::ask));
+                              server.say(Step::grant, 1, server.capacity - 1);
+                            }},
+                      Fraud{"grant_under_another_number",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.serve_until(Step::ask));
+                              server.say(Step::grant, 2, server.capacity);
+                            }},
+                      Fraud{"acceptance_of_no_offer",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.serve_until(Step::ask));
+                              server.say(Step::accept, 1, 0, {0});
+                            }},
+                      Fraud{"wish_of_a_server",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.serve_until(Step::ask));
+                              server.say(Step::ask, 1, server.capacity);
+                            }},
+                      Fraud{"acceptance_with_no_doorbell",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.take_offer());
+                              server.say(Step::accept, 1, 0, {server.peer->fd()});
+                            }},
+                      Fraud{"second_acceptance",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.reach());
+                              server.say(Step::accept, 1, 0, {server.bell->listening_end()});
+                            }},
+                      Fraud{"produced_beyond_the_ring",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.reach());
+                              server.memory->words().produced = server.capacity + 1;
+                              server.bell->ring();
+                            }},
+                      Fraud{"nonsense_in_the_ring",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.reach());
+                              server.write(RawPeer::Bytes(100, std::byte{0xAB}));
+                            }},
+                      Fraud{"descriptors_that_were_not_sent",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.reach());
+                              server.end->announce_descriptors();
+                              server.write(RawPeer::Bytes(1));
+                            }},
+                      Fraud{"nonsense_on_the_socket",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.reach());
+                              server.peer->send(RawPeer::Bytes(16, std::byte{0xAB}));
+                            }},
+                      Fraud{"revocation_beyond_what_was_published",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.reach());
+                              server.send_revoke(1 << 20);
+                            }},
+                      Fraud{"second_revocation",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.reach());
+                              server.send_revoke(0);
+                              server.send_revoke(0);
+                            }},
+                      Fraud{"end_while_the_client_sleeps",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.reach());
+                              EXPECT_TRUE(eventually([&] {
+                                return (server.memory->peer_words().sleep.load() &
+                                        ring::sleeps_for_bytes) != 0;
+                              }));
+                              server.peer->close();
+                            }}),
+    [](const auto& one) { return std::string(one.param.name); });
+
+// One thread sleeps for room in the ring; another one finds the lie when it writes.
+TEST(RingOfAServer, WhoseLieOneThreadFindsEndsTheCallOfTheOneThatSleeps) {
+  RawRingServer server;
+  const std::string large(1'000'000, 'x');
+  auto small = std::async(std::launch::async, [&] {
+    while (true) {
+      const auto reply = server.connected->call("echo", "x", {.deadline = patience});
+      if (!reply) return reply.error();
+    }
+  });
+  ASSERT_TRUE(server.reach());
+  const auto call = [&](std::string_view text) {
+    return server.connected->call("echo", text, {.deadline = patience}).error();
+  };
+  auto filling = std::async(std::launch::async, [&] { return call(large); });
+  ASSERT_TRUE(eventually(
+      [&] { return (server.memory->peer_words().sleep.load() & ring::sleeps_for_room) != 0; }));
+  const auto start = std::chrono::steady_clock::now();
+  server.memory->words().consumed = 1ull << 40;
+  EXPECT_EQ(call("y").cause(), Cause::breach);
+  EXPECT_EQ(small.get().cause(), Cause::breach);
+  EXPECT_EQ(filling.get().cause(), Cause::breach);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, patience / 2);
+}
+
+}  // namespace
+}  // namespace tincan::test
