@@ -146,6 +146,8 @@ std::string Connection::name() const {
 void Connection::write() {
   if (channel_.is_returning()) [[maybe_unused]]
     const auto later = channel_.flush();
+  // A ring has room, or none, whether somebody is there to read it or not.
+  if (peer_gone_ && channel_.writes_to_ring()) cannot_write_ = true;
   while (session_.has_output() && !closed_ && !cannot_write_ && !writes_later.is_queued()) {
     const auto chunk = session_.output();
     if (chunk.bytes.empty()) break;  // what follows goes into the ring
@@ -154,9 +156,7 @@ void Connection::write() {
       session_.written(*written);
       continue;
     }
-    // A socket says by itself that nobody is there; a ring is only never emptied again.
-    const bool is_full = written.error().code == EAGAIN;
-    if (is_full && !(peer_gone_ && channel_.writes_to_ring())) return;
+    if (written.error().code == EAGAIN) return;
     if (os::is_shortage(written.error().code)) return loop_.write_later(*this);
     if (written.error().code == EPROTO) {
       if (!closing_) breach(ring_breach());

@@ -20,7 +20,7 @@ class AbandonedRings : public Rings {
   /// nothing.
   static void have_it_pay(RawRing& ring) {
     ring.punch_holes();
-    EXPECT_EQ(ring.pages_bytes(), 0u);
+    EXPECT_LE(ring.pages_bytes(), 4096u);  // where its words are, which it may touch at any time
     const std::string large(60'000, 'x');
     for (std::uint64_t sequence = 1; sequence <= 4; ++sequence) {
       ring.write(RawPeer::call(sequence, static_cast<std::uint16_t>(sequence), "echo", large));
