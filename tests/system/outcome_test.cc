@@ -112,6 +112,7 @@ struct Ledger {
   };
   std::array<std::array<Call, calls_max>, clients> calls;
   std::array<std::atomic<std::uint32_t>, clients> made;
+  std::atomic<std::uint64_t> begun_in_rings;
   std::atomic<bool> finish;
 };
 
@@ -151,9 +152,10 @@ Setup writing_into(Ledger& ledger) {
 
 /// Makes calls of changing sizes until told to finish: half of the clients wait for each, half keep
 /// several in flight.
-int make_calls(Ledger& ledger, std::uint32_t self, const std::string& path) {
+int make_calls(Ledger& ledger, std::uint32_t self, const std::string& path,
+               const ClientOptions& client_options) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  Client client = or_exit(Client::connect(path));
+  Client client = or_exit(Client::connect(path, client_options));
   std::size_t in_flight = 0;
   for (std::uint32_t i = 0; i < Ledger::calls_max && !ledger.finish; ++i) {
     const CallNumber number{self, i};
@@ -164,6 +166,7 @@ int make_calls(Ledger& ledger, std::uint32_t self, const std::string& path) {
     const CallOptions options{.deadline = 30s, .idempotent = i % 4 == 0};
     call.idempotent = options.idempotent;
     ledger.made[self] = i + 1;
+    if (client.ring_bytes() > 0) ++ledger.begun_in_rings;
     if (self % 2 == 0) {
       note(call, client.call("run", payload, options));
       continue;
@@ -176,14 +179,40 @@ int make_calls(Ledger& ledger, std::uint32_t self, const std::string& path) {
   return process_until(client, [&] { return in_flight == 0; }) ? 0 : 4;
 }
 
-TEST(Outcome, IsTrueAndOnlyOneForEachCallWhileTheServerIsKilledAgainAndAgain) {  // P1, P7
+/// Over the socket; over rings, to which each connection moves after some calls; and while it moves
+/// there and back all the time.
+struct Way {
+  const char* name;
+  ClientOptions of_client;
+  ServerOptions of_server;
+};
+
+class Outcomes : public ::testing::TestWithParam<Way> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    , Outcomes,
+    ::testing::Values(
+        Way{"socket", {}, {}},
+        Way{"rings",
+            {.transport = Transport::automatic, .ring_after_calls = 2, .ring_window = 1h},
+            {.ring_grants_per_second = 1'000'000}},
+        Way{"moving",
+            {.transport = Transport::automatic, .ring_after_calls = 2, .ring_window = 1h},
+            {.ring_grants_per_second = 1'000'000, .ring_idle = 1ms}}),
+    [](const auto& one) { return std::string(one.param.name); });
+
+TEST_P(Outcomes, AreTrueAndOneForEachCallWhileTheServerIsKilledAgainAndAgain) {  // P1, P7
   const TemporaryDirectory directory;
   const Shared<Ledger> ledger;
   const int kills = rounds(60, 600);
-  auto server = start_server(directory / "s", writing_into(*ledger));
+  const auto start = [&] {
+    return start_server(directory / "s", writing_into(*ledger), GetParam().of_server);
+  };
+  auto server = start();
   std::vector<Process> clients;
   for (std::uint32_t i = 0; i < Ledger::clients; ++i) {
-    clients.push_back(Process::fork([&, i] { return make_calls(*ledger, i, directory / "s"); }));
+    clients.push_back(Process::fork(
+        [&, i] { return make_calls(*ledger, i, directory / "s", GetParam().of_client); }));
   }
   // connect() tries once, so a kill must not come before all have connected.
   ASSERT_TRUE(eventually([&] {
@@ -200,7 +229,7 @@ TEST(Outcome, IsTrueAndOnlyOneForEachCallWhileTheServerIsKilledAgainAndAgain) { 
     ASSERT_TRUE(eventually([&] { return made() > before + wanted; }));
     server.kill();
     ASSERT_TRUE(server.wait());
-    server = start_server(directory / "s", writing_into(*ledger));
+    server = start();
   }
   ledger->finish = true;
   for (Process& client : clients) ASSERT_EQ(client.wait(), 0) << client.output();
@@ -217,6 +246,8 @@ TEST(Outcome, IsTrueAndOnlyOneForEachCallWhileTheServerIsKilledAgainAndAgain) { 
       ASSERT_FALSE(!call.idempotent && call.runs > 1) << "run twice: " << k;
     }
   }
+  const bool is_to_move = GetParam().of_client.transport != Transport::socket;
+  EXPECT_EQ(ledger->begun_in_rings > 0, is_to_move);
   EXPECT_EQ(ends[Ledger::none], 0u);
   EXPECT_EQ(ends[Ledger::declared], 0u);
   EXPECT_GT(ends[Ledger::reply], ends[Ledger::unknown]);
