@@ -46,8 +46,9 @@ class RawRingServer {
 
   bool say(Step step, std::uint64_t id = 1, std::uint64_t bytes = 0,
            const std::vector<int>& descriptors = {}) {
-    RawPeer::Bytes frame;
-    wire::encode_upgrade(id, {.step = step, .capacity_bytes = bytes, .reason = {}}, frame);
+    RawPeer::Bytes frame(wire::encoded_upgrade_bytes_max);
+    const wire::Upgrade upgrade{.step = step, .capacity_bytes = bytes, .reason = {}};
+    frame.resize(wire::encode_upgrade(id, upgrade, frame.data()));
     return descriptors.empty() ? peer->send(frame) : peer->send_with(frame, descriptors);
   }
   void serve(std::uint64_t id) {

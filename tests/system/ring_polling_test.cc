@@ -83,14 +83,14 @@ TEST_F(LastingRings, OfAServerThatIsPolledAreServedAndLetItRest) {
   {
     Client client = server_.connect(eager());
     EXPECT_TRUE(reach_ring(client));
-    for (int i = 0; i < 300; ++i) EXPECT_EQ(echo(client, std::to_string(i)), std::to_string(i));
+    for (int i = 0; i < 300; ++i) EXPECT_EQ(reply_to(client, std::to_string(i)), std::to_string(i));
     EXPECT_GT(client.ring_bytes(), 0u);
     idle = true;
     const auto end = std::chrono::steady_clock::now() + 300ms;
     EXPECT_TRUE(eventually([&] { return std::chrono::steady_clock::now() > end; }));
     idle = false;
     EXPECT_LT(wakes_idle, 10) << "it spins";
-    EXPECT_EQ(echo(client, "again"), "again");
+    EXPECT_EQ(reply_to(client, "again"), "again");
   }
   ends = true;
   loop.join();
@@ -134,9 +134,9 @@ TEST_F(LastingRings, AreThoseOfTheParentAfterAFork) {
       const auto reply = client.call("echo", "child", {.deadline = patience});
       return !reply && reply.error().cause() == Cause::forked ? 0 : 1;
     });
-    ASSERT_EQ(echo(client, "parent"), "parent");
+    ASSERT_EQ(reply_to(client, "parent"), "parent");
     ASSERT_EQ(child.wait(), 0) << child.output();
-    ASSERT_EQ(echo(client, "parent"), "parent");
+    ASSERT_EQ(reply_to(client, "parent"), "parent");
     ASSERT_GT(client.ring_bytes(), 0u);
   }
   EXPECT_EQ(client.reconnects(), 0u);
