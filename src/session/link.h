@@ -138,14 +138,14 @@ class Link final : private protocol::Events {
   void give_ring_up(std::string_view reason);
   void move_output();
   void tend_ring();
-  void read_ring_for_all(Lock& lock, Moment until);
+  void read_ring_for_all(const LinkCall* call, Lock& lock, Moment until);
   [[nodiscard]] bool look_at_ring(Lock& lock, Moment until);
   void sleep_at_ring(Lock& lock, Moment until);
   void kick_reader();
   [[nodiscard]] bool wants_descriptors() const { return accepts_descriptors_ || ring_ != nullptr; }
 
   void wait(LinkCall* call, Lock& lock, Moment now, Moment until);
-  void read_for_all(Lock& lock, Moment now, Moment until);
+  void read_for_all(const LinkCall* call, Lock& lock, Moment now, Moment until);
   void wait_for_room(LinkCall& call, Lock& lock, Moment until);
   static void sleep(LinkCall& call, Lock& lock, Moment until);
   static bool wake(LinkCall& call);

@@ -176,7 +176,7 @@ void Link::kick_reader() {
 
 /// As read_for_all. All of it but sleeping is done with the lock, for the ring has one thread at a
 /// time.
-void Link::read_ring_for_all(Lock& lock, Moment until) {
+void Link::read_ring_for_all(const LinkCall* call, Lock& lock, Moment until) {
   if (rests()) until = std::min(until, write_again_);
   bool nothing_there = false;
   guard([&] {
@@ -185,7 +185,8 @@ void Link::read_ring_for_all(Lock& lock, Moment until) {
     take(std::move(read));
   });
   write();
-  if (nothing_there && !dead_ && channel_.has_ring() && !look_at_ring(lock, until)) {
+  const bool ended = call != nullptr && call->result;  // one-way, and written just now
+  if (nothing_there && !ended && !dead_ && channel_.has_ring() && !look_at_ring(lock, until)) {
     sleep_at_ring(lock, until);
   }
   if (!dead_ && ring_ != nullptr) tend_ring();

@@ -54,7 +54,7 @@ void Link::ring_room_waiter() {
 void Link::wait(LinkCall* call, Lock& lock, Moment now, Moment until) {
   if (!reading_) {
     reading_ = true;
-    read_for_all(lock, now, until);
+    read_for_all(call, lock, now, until);
     reading_ = false;
     return;
   }
@@ -71,8 +71,8 @@ void Link::wait(LinkCall* call, Lock& lock, Moment now, Moment until) {
   }
 }
 
-void Link::read_for_all(Lock& lock, Moment now, Moment until) {
-  if (channel_.has_ring()) return read_ring_for_all(lock, until);
+void Link::read_for_all(const LinkCall* call, Lock& lock, Moment now, Moment until) {
+  if (channel_.has_ring()) return read_ring_for_all(call, lock, until);
   const bool for_room = wants_to_write() && !rests();
   if (rests()) until = std::min(until, write_again_);
   lock.unlock();
