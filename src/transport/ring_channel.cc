@@ -42,13 +42,13 @@ os::Sys<Channel::Read> RingChannel::read(std::span<std::byte> into,
   Read result;
   std::span<std::byte> part = into;
   if (socket_.next_set() || socket_.is_to_be_looked_at(announced)) {
-    if (auto looked = socket_.look(announced, end_.consumed()); !looked) {
+    if (auto looked = socket_.look(announced, end_.consumed(), &end_); !looked) {
       return std::unexpected(looked.error());
     }
     if (readable && socket_.next_set() == end_.consumed()) {
       result.descriptors_lost = socket_.take_set(descriptors);
       // Where the next set belongs, this read has to stop.
-      if (auto looked = socket_.look(announced, end_.consumed()); !looked) {
+      if (auto looked = socket_.look(announced, end_.consumed(), &end_); !looked) {
         return std::unexpected(looked.error());
       }
     }

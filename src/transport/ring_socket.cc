@@ -44,7 +44,8 @@ bool RingSocket::takes_more(std::uint32_t sets_announced) const {
   return arrived_.size() < 2 && !ended_ && !revoked_at_ && is_to_be_looked_at(sets_announced);
 }
 
-os::Sys<void> RingSocket::look(std::uint32_t sets_announced, std::uint64_t consumed) {
+os::Sys<void> RingSocket::look(std::uint32_t sets_announced, std::uint64_t consumed,
+                               const ring::End* end) {
   while (takes_more(sets_announced)) {
     // No more than one header at a time: behind the last one something else may begin.
     const auto arrival = os::receive(socket_.fd(), std::span(header_).subspan(header_bytes_),
@@ -53,7 +54,7 @@ os::Sys<void> RingSocket::look(std::uint32_t sets_announced, std::uint64_t consu
       header_bytes_ += arrival->bytes;
       header_lost_ = header_lost_ || arrival->truncated;
       if (header_bytes_ < sizeof header_) continue;
-      if (auto taken = take(sets_announced, consumed); !taken) return taken;
+      if (auto taken = take(sets_announced, consumed, end); !taken) return taken;
       continue;
     }
     has_news_ = false;
@@ -73,7 +74,8 @@ os::Sys<void> RingSocket::look_for_revoke(std::uint64_t consumed) {
   return {};
 }
 
-os::Sys<void> RingSocket::take(std::uint32_t sets_announced, std::uint64_t consumed) {
+os::Sys<void> RingSocket::take(std::uint32_t sets_announced, std::uint64_t consumed,
+                               const ring::End* end) {
   header_bytes_ = 0;
   wire::FrameHeader header;
   std::memcpy(&header, header_, sizeof header);
@@ -88,7 +90,9 @@ os::Sys<void> RingSocket::take(std::uint32_t sets_announced, std::uint64_t consu
   const bool fits = header.kind == wire::Kind::upgrade && header.descriptors > 0 &&
                     header.id >= next_set_from_ && header.id >= consumed;
   const bool complete = arrived.lost || header.descriptors == arrived.descriptors.size();
-  // One may have overtaken its byte, which is published next.
+  // One may have overtaken its byte, which is published next. Those before it are announced by now,
+  // if not when we began to look.
+  if (end != nullptr) sets_announced = end->peer_descriptor_sets();
   const bool too_early = sets_arrived_ - sets_announced == 1;
   if (!fits || !complete || too_early) return os::failed(EPROTO);
   next_set_from_ = header.id + 1;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "ring/end.h"
 #include "transport/socket_channel.h"
 #include "wire/frame.h"
 
@@ -30,7 +31,9 @@ class RingSocket {
   /// Takes in what is there, as far as there is a place for it. `sets_announced` is how many sets
   /// of descriptors the peer says it has sent; `consumed` where our reading of the ring stands.
   /// Errors: EPROTO they are not there, or something else is.
-  [[nodiscard]] os::Sys<void> look(std::uint32_t sets_announced, std::uint64_t consumed);
+  /// `end`, if given, says how many there are by the time that one more has come.
+  [[nodiscard]] os::Sys<void> look(std::uint32_t sets_announced, std::uint64_t consumed,
+                                   const ring::End* end = nullptr);
   /// The same when the ring is not read any more, up to the word that it is revoked. One set of
   /// descriptors may come before it.
   [[nodiscard]] os::Sys<void> look_for_revoke(std::uint64_t consumed);
@@ -58,7 +61,8 @@ class RingSocket {
 
   [[nodiscard]] os::Sys<void> send(const wire::FrameHeader& header,
                                    std::span<const Descriptor> descriptors);
-  [[nodiscard]] os::Sys<void> take(std::uint32_t sets_announced, std::uint64_t consumed);
+  [[nodiscard]] os::Sys<void> take(std::uint32_t sets_announced, std::uint64_t consumed,
+                                   const ring::End* end);
   [[nodiscard]] bool takes_more(std::uint32_t sets_announced) const;
   /// Whether a set was announced that has not arrived. (One may have arrived that is announced
   /// next.)
