@@ -233,7 +233,7 @@ bool Link::process() {
   bool more = true;
   for (int reads = 0; more && !reading_ && !dead_ && reads < reads_max; ++reads) {
     guard([&] {
-      auto read = read_now();
+      auto read = read_now(wants_descriptors());
       more = read || read.error().code != EAGAIN;
       take(std::move(read));
     });

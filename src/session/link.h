@@ -150,8 +150,9 @@ class Link final : private protocol::Events {
   static void sleep(LinkCall& call, Lock& lock, Moment until);
   static bool wake(LinkCall& call);
   bool wake_sleeper();
-  os::Sys<transport::Channel::Read> read_waiting(Moment now, Moment until, bool for_room);
-  os::Sys<transport::Channel::Read> read_now();
+  os::Sys<transport::Channel::Read> read_waiting(Moment now, Moment until, bool for_room,
+                                                 bool with_descriptors);
+  os::Sys<transport::Channel::Read> read_now(bool with_descriptors);
   std::span<std::byte> input_room();
   void set_timeout(Moment now, Moment until);
   void ring_room_waiter();

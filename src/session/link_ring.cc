@@ -180,7 +180,7 @@ void Link::read_ring_for_all(const LinkCall* call, Lock& lock, Moment until) {
   if (rests()) until = std::min(until, write_again_);
   bool nothing_there = false;
   guard([&] {
-    auto read = read_now();
+    auto read = read_now(wants_descriptors());
     nothing_there = !read && read.error().code == EAGAIN;
     take(std::move(read));
   });

@@ -74,11 +74,12 @@ void Link::wait(LinkCall* call, Lock& lock, Moment now, Moment until) {
 void Link::read_for_all(const LinkCall* call, Lock& lock, Moment now, Moment until) {
   if (channel_.has_ring()) return read_ring_for_all(call, lock, until);
   const bool for_room = wants_to_write() && !rests();
+  const bool with_descriptors = wants_descriptors();  // which others may change meanwhile
   if (rests()) until = std::min(until, write_again_);
   lock.unlock();
   os::Sys<Channel::Read> read = os::failed(ENOMEM);
   try {
-    read = read_waiting(now, until, for_room);
+    read = read_waiting(now, until, for_room, with_descriptors);
   } catch (const std::bad_alloc&) {  // for descriptors that came along
   }
   lock.lock();
@@ -135,11 +136,12 @@ std::span<std::byte> Link::input_room() {
   return {in_.get() + in_end_, input_bytes - in_end_};
 }
 
-os::Sys<Channel::Read> Link::read_now() {
-  return channel_.read(input_room(), wants_descriptors() ? &arriving_ : nullptr);
+os::Sys<Channel::Read> Link::read_now(bool with_descriptors) {
+  return channel_.read(input_room(), with_descriptors ? &arriving_ : nullptr);
 }
 
-os::Sys<Channel::Read> Link::read_waiting(Moment now, Moment until, bool for_room) {
+os::Sys<Channel::Read> Link::read_waiting(Moment now, Moment until, bool for_room,
+                                          bool with_descriptors) {
   if (pump_) {
     pump_();
     // When nothing came of it, the request was kept for later, or the deadline has to pass.
@@ -150,10 +152,10 @@ os::Sys<Channel::Read> Link::read_waiting(Moment now, Moment until, bool for_roo
     const auto events = static_cast<short>(for_room ? POLLIN | POLLOUT : POLLIN);
     const auto ready = os::wait_for(channel_.fd(), events, until);
     if (!ready) return std::unexpected(ready.error());
-    return read_now();
+    return read_now(with_descriptors);
   }
   set_timeout(now, until);
-  return channel_.socket().read_waiting(input_room(), wants_descriptors() ? &arriving_ : nullptr);
+  return channel_.socket().read_waiting(input_room(), with_descriptors ? &arriving_ : nullptr);
 }
 
 }  // namespace tincan::session
