@@ -30,6 +30,13 @@ TEST(Memory, ThatAClientCannotHaveEndsCallsAndLeavesItWhole) {  // P15, P16, att
   EXPECT_EQ(subject.output(), "went on\n");
 }
 
+TEST(Memory, ThatAClientOverARingCannotHaveEndsCallsAndLeavesItWhole) {  // P15, P16
+  auto subject = Process::run({binary("tests/client_shortage_subject")},
+                              [] { ::setenv("TINCAN_TEST_RINGS", "1", 1); });
+  ASSERT_EQ(subject.wait(100s), 0) << subject.output();
+  EXPECT_EQ(subject.output(), "went on\n");
+}
+
 TEST(Memory, ThatRunsOutUnderLargeCallsLeavesTheServerRunning) {  // P15, attack 47
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "a sanitizer needs all addresses";
