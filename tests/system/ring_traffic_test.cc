@@ -98,7 +98,7 @@ TEST_P(RingTraffic, IsSharedByManyThreadsAndManyLoops) {  // P2
     threads.emplace_back([&, thread] {
       for (std::uint32_t i = 0; i < 40; ++i) {
         const std::string text = pattern((i * 37 + thread) % 40 * 3000, thread * 100 + i);
-        wrong += echo(clients[thread % clients.size()], text) != text;
+        wrong += reply_to(clients[thread % clients.size()], text) != text;
       }
     });
   }
@@ -116,7 +116,7 @@ TEST_P(RingTraffic, OfLargePayloadsGoesBothWaysAtOnce) {
   for (std::uint32_t thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&, thread] {
       const std::string text = pattern(6'000'000, thread);
-      for (int i = 0; i < 4; ++i) wrong += echo(client, text) != text;
+      for (int i = 0; i < 4; ++i) wrong += reply_to(client, text) != text;
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -140,7 +140,7 @@ TEST_P(RingTraffic, OfOneWayCallsComesWholeAndInOrder) {
     ASSERT_TRUE(client.send("note", payload, {.deadline = patience}));
     rest(static_cast<int>(i));
   }
-  ASSERT_EQ(echo(client, "done"), "done");
+  ASSERT_EQ(reply_to(client, "done"), "done");
   server_.end();
   ASSERT_EQ(came.size(), count);
   EXPECT_TRUE(std::ranges::is_sorted(came));
@@ -157,7 +157,7 @@ TEST_P(RingTraffic, EndsCallsAtTheirDeadlinesAndWhenTheyAreCancelled) {  // P3
     const auto reply = client.call("hold", std::string(100'000, 'x'), {.deadline = 5ms});
     ASSERT_FALSE(reply);
     EXPECT_EQ(reply.error().cause(), Cause::deadline);
-    ASSERT_EQ(echo(client, "between"), "between");
+    ASSERT_EQ(reply_to(client, "between"), "between");
     std::optional<Cause> cause;
     const auto done = [&](const Result<Reply>& got) { cause = got.error().cause(); };
     const auto number = client.submit("hold", bytes_of("x"), done, {.deadline = 1h});
