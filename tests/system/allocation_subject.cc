@@ -2,6 +2,7 @@
 // line a kind of call. The C library's allocator is replaced by one that counts (malloc(3) permits
 // that), so nothing escapes, whichever way it was allocated. Started by allocation_test.cc.
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -37,13 +38,19 @@ namespace {
 
 using namespace tincan;
 
-/// Runs `step` until buffers have grown, then counts what some more of them allocate.
+/// Runs `step` until buffers have grown, then counts what some more of them allocate. A buffer that
+/// grows when something comes in pieces for the first time, on a busy machine, is not the steady
+/// state: what is, is in every one of three counts.
 template <class Step>
 void count(const char* name, Step step) {
   for (int i = 0; i < 3000; ++i) step();
-  const unsigned long before = allocations;
-  for (int i = 0; i < 3000; ++i) step();
-  std::printf("%s %lu\n", name, allocations - before);
+  unsigned long least = ~0ul;
+  for (int attempt = 0; attempt < 3 && least > 0; ++attempt) {
+    const unsigned long before = allocations;
+    for (int i = 0; i < 3000; ++i) step();
+    least = std::min(least, allocations - before);
+  }
+  std::printf("%s %lu\n", name, least);
 }
 
 /// A call of `payload`, written in two halves. Between them the server's only loop turns.

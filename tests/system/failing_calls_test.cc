@@ -25,7 +25,7 @@ class WithAWitness : public ::testing::Test {
     server_ = start_server(directory_ / "s",
                            [this](Server& served) {
                              served.on("echo", [this](Request request) {
-                               ++*runs_;
+                               if (request.text().starts_with(mark())) ++*runs_;
                                request.reply(request.payload(), request.descriptors());
                              });
                            },
@@ -34,6 +34,12 @@ class WithAWitness : public ::testing::Test {
 
   static ClientOptions options(std::chrono::nanoseconds connect_deadline = patience) {
     return {.connect_deadline = connect_deadline, .reconnect_deadline = 20ms, .descriptors_max = 4};
+  }
+  /// How the payload of this round's call begins: one of an earlier round may still be run.
+  [[nodiscard]] std::string mark() const { return "round " + std::to_string(*round_) + ":"; }
+  void begin_round() {
+    ++*round_;
+    *runs_ = 0;
   }
   /// Whatever happened before: another client is served.
   static void expect_service(const std::string& address, const std::string& method,
@@ -77,7 +83,9 @@ class WithAWitness : public ::testing::Test {
     expect_service(address, method, fault.what());
   }
 
-  Shared<std::atomic<int>> runs_;  ///< Written by the server, out of reach of our failures.
+  Shared<std::atomic<int>> round_;
+  Shared<std::atomic<int>>
+      runs_;  ///< Of this round's call. Written by the server, out of reach of our failures.
   TemporaryDirectory directory_;
   std::optional<Process> server_;
 };
@@ -103,12 +111,13 @@ TEST_P(AFailingCall, OfStartingAProgramIsToldAndTheNextAttemptWorks) {
 }
 
 TEST_P(AFailingCall, LeavesTheCallWithATrueOutcomeAndTheClientOfUse) {
-  const std::string large(3 * limits::fragment_bytes_max, 'x');
+  const std::string filling(3 * limits::fragment_bytes_max, 'x');
   Client client = or_exit(Client::connect(directory_ / "s", options()));
   const Descriptor file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   fail_each_call(
       [&](Fault& fault) {
-        *runs_ = 0;
+        begin_round();
+        const std::string large = mark() + filling;
         std::vector<Descriptor> sent;
         sent.push_back(or_exit(file.duplicate()));
         {
@@ -129,12 +138,13 @@ TEST_P(AFailingCall, LeavesTheCallWithATrueOutcomeAndTheClientOfUse) {
 TEST_P(AFailingCall, LeavesASubmittedCallWithATrueOutcome) {
   fail_each_call(
       [&](Fault& fault) {
-        *runs_ = 0;
+        begin_round();
+        const std::string text = mark();
         Client client = or_exit(Client::connect(directory_ / "s", options()));
         std::optional<Result<Reply>> ended;
         {
           const Installed installed(fault);
-          const auto number = client.submit("echo", bytes_of("x"),
+          const auto number = client.submit("echo", bytes_of(text),
                                             [&](Result<Reply> reply) { ended = std::move(reply); },
                                             {.deadline = patience_with_failures});
           ASSERT_TRUE(number) << fault.what();
@@ -167,7 +177,7 @@ TEST_F(ADescriptor, ThatTheKernelHasNoRoomForIsSentLater) {
   sent.push_back(Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
   SendsFail full(3, ETOOMANYREFS);
   const Installed installed(full);
-  const auto reply = client.call("echo", "x", {.deadline = patience, .descriptors = sent});
+  const auto reply = client.call("echo", mark(), {.deadline = patience, .descriptors = sent});
   ASSERT_TRUE(reply) << reply.error().explain();
   EXPECT_TRUE(full.over());
   EXPECT_EQ(*runs_, 1);
