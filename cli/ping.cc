@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <map>
 #include <memory>
 #include <thread>
 
@@ -135,11 +134,16 @@ void add_interval(CLI::App& app, nanoseconds& interval) {
 }
 
 void add_transport(CLI::App& app, tincan::Transport& transport) {
-  static const std::map<std::string, tincan::Transport> names = {
-      {"socket", tincan::Transport::socket}, {"auto", tincan::Transport::automatic}};
-  app.add_option("--transport", transport,
-                 "socket, or auto: a ring in shared memory while there is enough traffic (default)")
-      ->transform(CLI::CheckedTransformer(names))
+  const auto take = [&transport](const std::string& text) {
+    if (text != "socket" && text != "auto") {
+      throw CLI::ValidationError("--transport",
+                                 fmt::format("{} is no transport; write socket or auto", text));
+    }
+    transport = text == "socket" ? tincan::Transport::socket : tincan::Transport::automatic;
+  };
+  app.add_option_function<std::string>(
+         "--transport", take,
+         "socket, or auto: a ring in shared memory while there is enough traffic (default)")
       ->type_name("socket|auto");
 }
 

@@ -64,7 +64,7 @@ class Ping(tool.Tool):
     def test_a_transport_that_is_none_is_a_usage_error(self):
         status, _, error = self.ping("--transport", "pigeon")
         self.assertEqual(status, tool.USAGE)
-        self.assertIn(b"pigeon", error)
+        self.assertIn(b"pigeon is no transport; write socket or auto", error)
 
     def test_sizes(self):
         for size in ("0", "1", "7", "64KiB", "3MiB"):
