@@ -15,8 +15,7 @@ int main(int argc, char** argv) {
   const bench::SocketPath socket;
   const bench::ServerProcess server(
       task.placement, [&](const auto& ready) { bench::run_echo_server(socket.path(), ready); });
-  auto client = tincan::or_exit(
-      tincan::Client::connect(socket.path(), {.transport = tincan::Transport::automatic}));
+  auto client = tincan::or_exit(tincan::Client::connect(socket.path()));
   const std::string payload(bench::payload_bytes, 'x');
   const auto call = [&] {
     auto reply = client.call("echo", payload, {.deadline = 200ms});

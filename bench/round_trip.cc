@@ -15,7 +15,8 @@ int main(int argc, char** argv) {
   const bench::SocketPath socket;
   const bench::ServerProcess server(
       task.placement, [&](const auto& ready) { bench::run_echo_server(socket.path(), ready); });
-  auto client = tincan::or_exit(tincan::Client::connect(socket.path()));
+  auto client = tincan::or_exit(
+      tincan::Client::connect(socket.path(), {.transport = tincan::Transport::socket}));
   const std::string payload(bench::payload_bytes, 'x');
   bench::run_rounds(server, [&](std::size_t calls, bench::Samples& samples) {
     for (std::size_t i = 0; i < calls; ++i) {

@@ -120,7 +120,7 @@ struct ClientOptions {
   std::optional<uid_t> server_uid = {};
   std::uint64_t payload_bytes_max = limits::payload_bytes_max;      ///< The largest reply.
   std::uint32_t calls_in_flight_max = limits::calls_in_flight_max;  ///< Over all threads.
-  Transport transport = Transport::socket;
+  Transport transport = Transport::automatic;
   Waiting waiting = Waiting::adaptive;
   std::uint64_t ring_bytes = limits::ring_bytes;  ///< Of a ring, each way; a power of two.
   /// A ring is asked for when so many calls were made

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -42,7 +43,7 @@ using namespace tincan;
 /// grows when something comes in pieces for the first time, on a busy machine, is not the steady
 /// state: what is, is in every one of three counts.
 template <class Step>
-void count(const char* name, Step step) {
+void count(const std::string& name, Step step) {
   for (int i = 0; i < 3000; ++i) step();
   unsigned long least = ~0ul;
   for (int attempt = 0; attempt < 3 && least > 0; ++attempt) {
@@ -50,7 +51,7 @@ void count(const char* name, Step step) {
     for (int i = 0; i < 3000; ++i) step();
     least = std::min(least, allocations - before);
   }
-  std::printf("%s %lu\n", name, least);
+  std::printf("%s %lu\n", name.c_str(), least);
 }
 
 /// A call of `payload`, written in two halves. Between them the server's only loop turns.
@@ -77,32 +78,41 @@ class CallInHalves {
   std::vector<std::byte> reply_;
 };
 
+/// Of calls and messages, each kind of them named after what carries them.
+void count_calls(Client& client, const std::string& carrier) {
+  const std::string small(1000, 'x');
+  const std::string whole_frame(60'000, 'x');
+  const CallOptions options{.deadline = std::chrono::seconds(10)};
+  count(carrier + ": empty call", [&] { or_exit(client.call("echo", "", options)); });
+  count(carrier + ": small call", [&] { or_exit(client.call("echo", small, options)); });
+  count(carrier + ": large call", [&] { or_exit(client.call("echo", whole_frame, options)); });
+  count(carrier + ": send", [&] {
+    or_exit(client.send("take", small, options));
+    or_exit(client.call("echo", "", options));  // so that the server keeps up
+  });
+}
+
 }  // namespace
 
 int main() {
+  const unsigned long before = allocations;
+  [[maybe_unused]] void* volatile seen = std::malloc(1);  // shows that the counting works
+  std::free(seen);
+  std::printf("control %lu\n", allocations - before);
+
   const test::TemporaryDirectory directory;
   Server server = or_exit(Server::listen(directory / "s"));
   server.on("echo", [](Request request) { request.reply(request.payload()); });
   server.on("take", [](Request) {});
   std::thread loop([&] { or_exit(server.run()); });
-  Client client = or_exit(Client::connect(directory / "s"));
-  const std::string small(1000, 'x');
-  const std::string whole_frame(60'000, 'x');
-  const CallOptions options{.deadline = std::chrono::seconds(10)};
-
-  const unsigned long before = allocations;
-  [[maybe_unused]] void* volatile seen = std::malloc(1);  // shows that the counting works
-  std::free(seen);
-  std::printf("control %lu\n", allocations - before);
-  count("empty call", [&] { or_exit(client.call("echo", "", options)); });
-  count("small call", [&] { or_exit(client.call("echo", small, options)); });
-  count("large call", [&] { or_exit(client.call("echo", whole_frame, options)); });
-  CallInHalves in_halves(directory / "s", small);
-  count("call in halves", [&] { in_halves(client); });
-  count("send", [&] {
-    or_exit(client.send("take", small, options));
-    or_exit(client.call("echo", "", options));  // so that the server keeps up
-  });
+  Client client = or_exit(Client::connect(directory / "s", {.transport = Transport::socket}));
+  count_calls(client, "socket");
+  CallInHalves in_halves(directory / "s", std::string(1000, 'x'));
+  count("socket: call in halves", [&] { in_halves(client); });
+  Client over_ring = or_exit(Client::connect(directory / "s", {.ring_after_calls = 1}));
+  while (over_ring.ring_bytes() == 0) or_exit(over_ring.call("echo"));
+  count_calls(over_ring, "ring");
+  if (over_ring.ring_bytes() == 0) std::printf("the ring has gone\n");
   server.stop();
   loop.join();
 }

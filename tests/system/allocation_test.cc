@@ -13,7 +13,16 @@ TEST(Allocation, NeverHappensInASteadyFlowOfCalls) {
   auto subject = Process::run({binary("tests/allocation_subject")});
   ASSERT_EQ(subject.wait(), 0) << subject.output();
   EXPECT_EQ(subject.output(),
-            "control 1\nempty call 0\nsmall call 0\nlarge call 0\ncall in halves 0\nsend 0\n");
+            "control 1\n"
+            "socket: empty call 0\n"
+            "socket: small call 0\n"
+            "socket: large call 0\n"
+            "socket: send 0\n"
+            "socket: call in halves 0\n"
+            "ring: empty call 0\n"
+            "ring: small call 0\n"
+            "ring: large call 0\n"
+            "ring: send 0\n");
 }
 
 }  // namespace
