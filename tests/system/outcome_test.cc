@@ -192,7 +192,7 @@ class Outcomes : public ::testing::TestWithParam<Way> {};
 INSTANTIATE_TEST_SUITE_P(
     , Outcomes,
     ::testing::Values(
-        Way{"socket", {}, {}},
+        Way{"socket", {.transport = Transport::socket}, {}},
         Way{"rings",
             {.transport = Transport::automatic, .ring_after_calls = 2, .ring_window = 1h},
             {.ring_grants_per_second = 1'000'000}},
