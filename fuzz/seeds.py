@@ -11,7 +11,7 @@ import os
 import struct
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
-MORE, CONTINUED, ONE_WAY = 1, 2, 4
+MORE, CONTINUED, ONE_WAY, BATCH = 1, 2, 4, 8
 (HELLO, CALL, REPLY, ERROR, CANCEL, PUSH, SUBSCRIBE, CREDIT, DRAIN, PING, PONG, UPGRADE, REVOKE,
  HANDOVER, RELEASE) = range(1, 16)
 
@@ -113,6 +113,8 @@ SESSION = {
     + answer(0, 0, 0) + answer(1, 0, 0) + everything(0) + everything(1),
     "error": CALLED + answer(1, 0, 3) + everything(1),
     "one_way": GREETED + start(0, 8, 100) + everything(0) + answer(1, 0, 2),
+    "batches": GREETED + start(0, 14, 100) * 2 + everything(0) + start(0, 14, 50000) + some(0, 900)
+    + start(0, 14, 0) + everything(0) * 3,
     "expired": GREETED + op(1, 9, 200) + start(0, 16, 1) + everything(0) + everything(1),
     "hour_apart": HOUR_APART + start(0, 16, 1) + start(1, 16, 1) + everything(0) + everything(1),
     "descriptors": GREETED + start(0, 64, 3) + everything(0) + answer(1, 0, 0) + everything(1),
@@ -143,6 +145,8 @@ SESSION = {
     "liar_fragments": GREETED + lie(1, CALL, FULL + b"he", MORE) + lie(1, CALL, b"llo", CONTINUED)
     + answer(1, 0, 0),
     "liar_one_way": GREETED + lie(1, CALL, FULL, ONE_WAY, 0, -1),
+    "liar_batch": GREETED + lie(1, CALL, prologue(METHOD) + struct.pack("<I", 3) + b"one"
+                                + bytes(4), ONE_WAY | BATCH, 0, -1),
     "liar_descriptors": GREETED + lie(1, CALL, FULL, 0, 2, 0, 1, 2),
     "liar_descriptors_short": GREETED + lie(1, CALL, FULL, 0, 2, 0, 1, 1),
     "liar_reply": CALLED + lie(0, REPLY, prologue() + b"x") + lie(0, REPLY, prologue() + b"x"),

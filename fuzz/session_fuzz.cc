@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "protocol/session.h"
+#include "wire/batch.h"
 
 namespace {
 
@@ -75,6 +76,7 @@ const protocol::Settings settings{.payload_bytes_max = 200'000,
                                   .descriptors_max = 3,
                                   .incoming_bytes_max = 250'000,
                                   .outgoing_bytes_pause = 300'000,
+                                  .abilities = wire::ability_batch,
                                   .clock_offset_nanoseconds = 0};
 
 class Side final : public protocol::Events {
@@ -107,6 +109,21 @@ class Side final : public protocol::Events {
       require(ran.insert(std::atoi(std::string(call.method).c_str())).second, "runs once");
     held_.push_back({call.id, call.payload.bytes().size(), call.one_way});
     require(session_->calls_to_answer() <= settings.calls_in_flight_max, "calls within limits");
+  }
+
+  /// Every second one, so that both ways to take one-way messages are gone.
+  bool on_batch(const protocol::IncomingBatch& batch) override {
+    require(!batch.bytes.empty() || !batch.has_lengths, "a batch has a message");
+    require(batch.deadline > time, "a batch that has not expired");
+    std::span<const std::byte> rest = batch.bytes;
+    for (std::uint32_t i = 0; batch.has_lengths && i < batch.messages; ++i) {
+      require(wire::take_message(rest).size() <= settings.payload_bytes_max, "within limits");
+    }
+    require(!batch.has_lengths || rest.empty(), "as many messages as there are");
+    const int number = std::atoi(std::string(batch.method).c_str());
+    if (number % 2 == 0) return false;
+    if (!lied_to) require(ran.insert(number).second, "runs once");
+    return true;
   }
 
   void on_cancel(void*) override {}
@@ -164,8 +181,22 @@ class Side final : public protocol::Events {
     call->payload = std::as_bytes(std::span(call->text));
     call->one_way = (shape & 8) != 0;
     if ((shape & 16) != 0) call->deadline = time + std::chrono::nanoseconds(shape);
+    if ((shape & 0xEF) == 0x0E) make_batch(*call, bytes % 60'000);
     for (int i = 0; i < (shape >> 5) % 5; ++i) call->descriptors.emplace_back(descriptor_base + i);
-    if (session_->start(*call)) calls.push_back(std::move(call));
+    const bool started = session_->start(*call).has_value();
+    session_->outbox().keep_lent();
+    if (started) calls.push_back(std::move(call));
+  }
+
+  /// Of one message, for each call runs once.
+  static void make_batch(Call& call, std::size_t bytes) {
+    const auto length = static_cast<std::uint32_t>(bytes);
+    call.text.assign(protocol::batch_front_bytes + sizeof length + bytes, 'p');
+    call.batch_begin = reinterpret_cast<std::byte*>(call.text.data()) + protocol::batch_front_bytes;
+    std::memcpy(call.batch_begin, &length, sizeof length);
+    call.payload = {call.batch_begin, sizeof length + bytes};
+    call.message_bytes_max = bytes;
+    call.is_batch = true;
   }
 
   void give_up(std::size_t which, bool for_good) {

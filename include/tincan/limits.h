@@ -31,6 +31,9 @@ inline constexpr std::size_t prologue_bytes_max = 4096;
 /// Text in an error or a refusal; longer text is cut at this length with an ellipsis. Chosen, so
 /// that a failure is always one frame.
 inline constexpr std::size_t error_text_bytes_max = 32 * 1024;
+/// One-way messages in one frame. Chosen, so that one frame costs a server no more than a turn
+/// does: handlers that take them one by one run so often.
+inline constexpr std::size_t batch_messages_max = 4096;
 /// The range of the slot number in a call id: 16 bits, one value means "no slot".
 inline constexpr std::size_t calls_in_flight_ceiling = 65535;
 
@@ -111,6 +114,13 @@ inline constexpr std::uint64_t ring_bytes = 256ull * 1024;
 /// and which ten a second never are.
 inline constexpr std::uint32_t ring_after_calls = 64;
 inline constexpr std::chrono::milliseconds ring_window = 20ms;
+
+/// What a Sender collects before it writes: messages, each behind a length of 4 bytes. Measured: 32
+/// KB were the best size of a write to a socket (shared/performance.md).
+inline constexpr std::size_t batch_bytes = 32ull * 1024;
+/// A client's first Sender asks for so large a socket buffer; the kernel cuts it to
+/// net.core.wmem_max. Chosen: shared/performance.md measures streams with 1 MB.
+inline constexpr std::uint32_t stream_buffer_bytes = 1024 * 1024;
 
 /// A call that names no deadline of its own.
 inline constexpr std::chrono::milliseconds call_deadline = 5s;

@@ -126,6 +126,10 @@ struct ClientOptions {
   /// A ring is asked for when so many calls were made
   std::uint32_t ring_after_calls = limits::ring_after_calls;
   std::chrono::nanoseconds ring_window = limits::ring_window;  ///< in no more than this time.
+  /// What a Sender collects before it writes, in bytes: up to 65,000.
+  std::size_t batch_bytes = limits::batch_bytes;
+  /// The socket's buffer of a client that has a Sender; the kernel cuts it to net.core.wmem_max.
+  std::uint32_t stream_buffer_bytes = limits::stream_buffer_bytes;
   /// Descriptors accepted with one reply, 0 … limits::message_descriptors_max. 0: not accepted.
   std::uint32_t descriptors_max = 0;
 };

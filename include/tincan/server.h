@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -80,6 +81,86 @@ class Request {
 
 using Handler = std::function<void(Request)>;
 
+/// Messages that one client sent one way to one method, in their order: what a Sender collected.
+///
+/// For `for (std::span<const std::byte> message : batch)`. They lie where they were received and
+/// live until the handler returns.
+class Batch {
+ public:
+  /// Those messages, the first of which is at hand.
+  class Iterator {
+   public:
+    using difference_type = std::ptrdiff_t;
+    using value_type = std::span<const std::byte>;
+    Iterator() = default;
+    [[nodiscard]] std::span<const std::byte> operator*() const { return message_; }
+    Iterator& operator++() {
+      if (--left_ > 0) next();
+      return *this;
+    }
+    Iterator operator++(int) {
+      const Iterator before = *this;
+      ++*this;
+      return before;
+    }
+    [[nodiscard]] bool operator==(const Iterator& other) const { return left_ == other.left_; }
+
+   private:
+    friend class Batch;
+    /// The next one begins with its length.
+    void next() {
+      const std::byte* const at = message_.data() + message_.size();
+      std::uint32_t length;
+      std::memcpy(&length, at, sizeof length);
+      message_ = {at + sizeof length, length};
+    }
+
+    std::span<const std::byte> message_;
+    std::size_t left_ = 0;
+  };
+
+  [[nodiscard]] Iterator begin() const {
+    Iterator first;
+    first.left_ = messages_;
+    first.message_ = has_lengths_ ? bytes_.first(0) : bytes_;
+    if (has_lengths_) first.next();
+    return first;
+  }
+  [[nodiscard]] Iterator end() const { return {}; }
+  /// How many there are: 1 or more.
+  [[nodiscard]] std::size_t size() const { return messages_; }
+  [[nodiscard]] std::string_view method() const { return method_; }
+  [[nodiscard]] const Peer& peer() const { return *peer_; }
+  /// That of the sender, which has not passed yet; see Request::deadline.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline() const {
+    return deadline_;
+  }
+
+  /// The one message of `request`.
+  explicit Batch(const Request& request)
+      : Batch(request.method(), request.peer(), request.deadline(), request.payload(), 1, false) {}
+  /// `bytes`: each message behind its length in four bytes; or one message without.
+  Batch(std::string_view method, const Peer& peer,
+        std::optional<std::chrono::steady_clock::time_point> deadline,
+        std::span<const std::byte> bytes, std::size_t messages, bool has_lengths)
+      : method_(method),
+        peer_(&peer),
+        deadline_(deadline),
+        bytes_(bytes),
+        messages_(messages),
+        has_lengths_(has_lengths) {}
+
+ private:
+  std::string_view method_;
+  const Peer* peer_;
+  std::optional<std::chrono::steady_clock::time_point> deadline_;
+  std::span<const std::byte> bytes_;
+  std::size_t messages_;
+  bool has_lengths_;
+};
+
+using BatchHandler = std::function<void(const Batch&)>;
+
 /// Serves methods at an address.
 ///
 /// It has no thread: whoever calls `run()` drives it, or an event loop of yours through `fd()`. It
@@ -121,6 +202,15 @@ class Server {
   /// A handler that throws, or drops its request, makes a declared error for the caller. What it
   /// throws goes no further.
   void on(std::string_view method, Handler handler, AllowList allow = {});
+  /// The same for a method that takes a stream of messages: many in one run of the handler, in
+  /// their order, and without the copy and the request that each costs `on`. Messages that a Sender
+  /// sent come so, one sent by `Client::send` alone. A `call` is such a batch of one too: it is
+  /// answered, with nothing, when the handler has returned, so a client can wait until all was
+  /// taken.
+  ///
+  /// A handler that is not done with a batch when it returns has to copy it. One that throws loses
+  /// the rest of its batch; only a caller is told.
+  void on_batch(std::string_view method, BatchHandler handler, AllowList allow = {});
   /// Takes the calls whose method has no handler of its own; `Request::method()` is then the name
   /// that was called. For gateways and the like: with it, no name is wrong.
   void on_any(Handler handler, AllowList allow = {});

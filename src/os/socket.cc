@@ -247,6 +247,12 @@ Sys<void> set_send_timeout(int socket, Nanoseconds timeout) {
   return set_timeout(socket, SO_SNDTIMEO, timeout);
 }
 
+Sys<void> set_send_buffer(int socket, std::uint32_t bytes) {
+  if (const int error = before(Call::setsockopt)) return failed(error);
+  const auto value = static_cast<int>(bytes);
+  return done(setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &value, sizeof value));
+}
+
 Sys<ucred> peer_credentials(int socket) {
   if (const int error = before(Call::getsockopt)) return failed(error);
   ucred credentials;

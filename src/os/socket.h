@@ -68,6 +68,8 @@ struct Arrival {
 [[nodiscard]] Sys<void> set_receive_timeout(int socket, Nanoseconds timeout);
 /// SO_SNDTIMEO; it also bounds connect(2).
 [[nodiscard]] Sys<void> set_send_timeout(int socket, Nanoseconds timeout);
+/// SO_SNDBUF: how much may be under way. More than net.core.wmem_max is cut to that.
+[[nodiscard]] Sys<void> set_send_buffer(int socket, std::uint32_t bytes);
 [[nodiscard]] Sys<ucred> peer_credentials(int socket);
 [[nodiscard]] Sys<std::vector<gid_t>> peer_groups(int socket);
 /// Errors: ENOPROTOOPT or EINVAL before Linux 6.5; ESRCH or ENODATA once the process was reaped.

@@ -10,6 +10,8 @@
 #include "tincan/descriptor.h"
 #include "tincan/failure.h"
 #include "wire/body.h"
+#include "wire/frame.h"
+#include "wire/prologue.h"
 
 namespace tincan::protocol {
 
@@ -18,6 +20,10 @@ struct Answer {
   Payload payload;
   std::vector<Descriptor> descriptors;
 };
+
+/// What a frame has before its payload, at the most.
+inline constexpr std::size_t batch_front_bytes =
+    sizeof(wire::FrameHeader) + wire::encoded_prologue_bytes_max;
 
 /// A call of ours, from `Session::start` until `Events::on_end`. It is the caller's, often on its
 /// stack, and must stay where it is meanwhile.
@@ -30,6 +36,13 @@ class OutgoingCall {
   Moment deadline = Moment::never();
   bool idempotent = false;
   bool one_way = false;
+
+  /// A batch: the payload is many messages, see wire/batch.h, the largest of which has so many
+  /// bytes.
+  bool is_batch = false;
+  std::size_t message_bytes_max = 0;
+  /// Where it begins. There is room for batch_front_bytes before it, to be written to by `start`.
+  std::byte* batch_begin = nullptr;
 
   /// Not a constant, for of a constant all of the memory would be cleared, each time.
   OutgoingCall() {}  // NOLINT(modernize-use-equals-default)
@@ -89,6 +102,16 @@ struct IncomingCall {
   bool one_way = false;
   Payload payload;
   std::vector<Descriptor> descriptors;
+};
+
+/// One-way messages of the peer's to one method that have arrived, as they lie in the input.
+struct IncomingBatch {
+  std::uint64_t id = 0;
+  std::string_view method;            ///< Borrowed until on_batch returns, like the bytes.
+  Moment deadline = Moment::never();  ///< On our clock.
+  std::span<const std::byte> bytes;   ///< The message; or several, each behind its length:
+  std::uint32_t messages = 1;         ///< so many.
+  bool has_lengths = false;
 };
 
 /// What became of an answer of ours.

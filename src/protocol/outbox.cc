@@ -35,8 +35,12 @@ void Outbox::advance_partly(std::size_t count) {
   if (count == 0) return;
   TINCAN_CHECK(count <= unsent_bytes());
   if (!marks_.empty() && marks_.front().position == written_) marks_.erase(marks_.begin());
-  head_ += count;
   written_ += count;
+  if (!lent_.empty()) {
+    lent_ = lent_.subspan(count);
+    return;
+  }
+  head_ += count;
   if (head_ == bytes_.size()) {
     bytes_.clear();
     head_ = 0;

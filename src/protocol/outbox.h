@@ -19,14 +19,30 @@ class Outbox {
   /// Where the next byte will stand.
   [[nodiscard]] std::uint64_t position() const { return written_ + unsent_bytes(); }
   [[nodiscard]] std::uint64_t written() const { return written_; }
-  [[nodiscard]] std::size_t unsent_bytes() const { return bytes_.size() - head_; }
+  [[nodiscard]] std::size_t unsent_bytes() const { return bytes_.size() - head_ + lent_.size(); }
 
   /// To append to. Only its end may be changed; its memory too, while nothing is unsent, so that
   /// idle connections need none of their own.
   [[nodiscard]] Buffer& bytes() { return bytes_; }
   /// Where the next `count` bytes of the stream are to be written; `commit` puts them on it.
-  [[nodiscard]] std::byte* prepare(std::size_t count) { return bytes_.prepare(count); }
+  [[nodiscard]] std::byte* prepare(std::size_t count) {
+    if (!lent_.empty()) [[unlikely]]
+      keep_lent();
+    return bytes_.prepare(count);
+  }
   void commit(std::size_t count) { bytes_.commit(count); }
+  void append(std::span<const std::byte> bytes) {
+    keep_lent();
+    bytes_.append(bytes);
+  }
+  /// Puts `frame` on the stream, which is empty, without a copy: it is the caller's memory until
+  /// `keep_lent`.
+  void lend(std::span<const std::byte> frame) { lent_ = frame; }
+  [[nodiscard]] bool may_lend() const { return unsent_bytes() == 0 && marks_.empty(); }
+  /// What is unsent of what was lent is copied.
+  void keep_lent() {
+    if (!lent_.empty()) bytes_.append(std::exchange(lent_, {}));
+  }
   /// `descriptors` belong to the byte at `position()`, which is about to be appended.
   void attach(std::vector<Descriptor>&& descriptors) {
     if (!descriptors.empty()) marks_.push_back({position(), std::move(descriptors), false});
@@ -48,6 +64,8 @@ class Outbox {
     std::span<const Descriptor> descriptors;
   };
   [[nodiscard]] Chunk front() const {
+    if (!lent_.empty()) [[unlikely]]
+      return {lent_, {}};
     const Chunk all{bytes_.bytes().subspan(head_), {}};
     return marks_.empty() ? all : up_to_next_mark(all);
   }
@@ -56,6 +74,7 @@ class Outbox {
     if (count == unsent_bytes() && marks_.empty()) {
       written_ += count;
       bytes_.clear();
+      lent_ = {};
       head_ = 0;
     } else {
       advance_partly(count);
@@ -76,6 +95,7 @@ class Outbox {
   };
 
   Buffer bytes_;
+  std::span<const std::byte> lent_;  ///< Goes before `bytes_`, which are empty meanwhile.
   std::size_t head_ = 0;
   std::uint64_t written_ = 0;
   std::vector<Mark> marks_;

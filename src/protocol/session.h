@@ -37,6 +37,9 @@ class Events {
   /// A whole call. It is to be answered once by `reply` or `fail`, unless it is one-way, and
   /// released once.
   virtual void on_call(IncomingCall&& call) = 0;
+  /// One-way messages without descriptors, to be taken while they lie in the input, which saves a
+  /// copy of each. False: each of them is wanted as a call; `on_call` gets them one by one.
+  virtual bool on_batch(const IncomingBatch& /*batch*/) { return false; }
   /// A whole call came after its deadline; it was answered so, and not handed over.
   virtual void on_expired() {}
   /// Whether the peer's requests may hold so many bytes here in all. False: there is no room for
@@ -134,6 +137,7 @@ class Session {
 
   /// Begins `call`, which then belongs to the session until `on_end`.
   /// Errors, for which there is no on_end: `too_large`, `unsupported` (descriptors), `draining`.
+  /// A batch may lie on the stream as it is: Outbox::keep_lent is due before the caller goes on.
   [[nodiscard]] Result<void> start(OutgoingCall& call);
   /// The caller waits no longer. True: the call is the caller's again and was not sent. False: the
   /// server was told; wait a grace for its verdict (on_end), then `abandon`.
@@ -240,6 +244,7 @@ class Session {
   Verdict take_call(const wire::Frame& frame);
   Verdict take_first_fragment(const wire::Frame& frame);
   Verdict take_whole(IncomingCall& call, std::span<const std::byte> payload);
+  void hold_whole(IncomingCall& call, std::span<const std::byte> payload);
   Verdict take_next_fragment(const wire::Frame& frame);
   [[gnu::noinline]] void add_incoming_slots(std::uint16_t up_to);
   Verdict occupy(wire::CallId id, bool one_way);
@@ -259,7 +264,13 @@ class Session {
   Verdict add_to_partial(Partials::iterator at, std::span<const std::byte> payload, bool more);
   void deliver(IncomingCall& call);
   void expire(IncomingCall& call);
+  [[nodiscard]] bool has_expired(Moment deadline) {
+    return !deadline.is_never() && deadline <= events_.now();
+  }
   Verdict take_cancel(const wire::Frame& frame);
+  [[gnu::noinline]] Verdict take_one_way(IncomingCall& call, std::span<const std::byte> payload);
+  Verdict take_batch(IncomingCall& call, std::span<const std::byte> batch);
+  void deliver_one_by_one(const IncomingBatch& batch);
   IncomingSlot* incoming(std::uint64_t id) { return slot_of(incoming_, id); }
 
   // session_answers.cc
@@ -293,6 +304,7 @@ class Session {
                                                  std::vector<Descriptor>& descriptors);
   template <bool more>
   [[gnu::always_inline]] std::size_t encode_call(OutgoingCall& call);
+  [[gnu::noinline]] void begin_batch(OutgoingCall& call);
   [[gnu::noinline]] void begin_in_fragments(OutgoingCall& call);
   [[gnu::noinline]] void reply_in_fragments(wire::FrameHeader header,
                                             std::span<const std::byte> payload,
@@ -337,7 +349,8 @@ class Session {
   bool ended_ = false;
   bool peer_said_goodbye_ = false;
   bool stopped_early_ = false;
-  bool input_moved_ = false;  ///< The stream that is being received has ended.
+  bool input_moved_ = false;         ///< The stream that is being received has ended.
+  std::uint32_t taken_besides_ = 0;  ///< Messages of the frame just taken, but for the first.
   std::uint8_t preamble_bytes_ = 0;
 
   // Outgoing.

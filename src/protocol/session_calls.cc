@@ -2,6 +2,7 @@
 #include <string>
 
 #include "protocol/session.h"
+#include "wire/batch.h"
 
 // Calls of the peer's, as they come in.
 
@@ -81,6 +82,7 @@ inline Verdict Session::take_first_fragment(const wire::Frame& frame) {
   }
 
   if ((frame.header.flags & wire::flag_more) == 0) [[likely]] {
+    if ((frame.header.flags & wire::flag_batch) != 0) return take_batch(call, payload);
     return take_whole(call, payload);
   }
   if (!prologue.payload_bytes) return breach("fragments without the payload's size");
@@ -94,10 +96,59 @@ inline Verdict Session::take_whole(IncomingCall& call, std::span<const std::byte
          {.reason = wire::Reason::exhausted, .text = lack_of_room(0, call.descriptors.size())});
     return {};
   }
+  if (call.one_way) return take_one_way(call, payload);
+  hold_whole(call, payload);
+  return {};
+}
+
+inline void Session::hold_whole(IncomingCall& call, std::span<const std::byte> payload) {
   call.payload.append(pool_, payload);
   held_descriptors_ += static_cast<std::uint32_t>(call.descriptors.size());
   deliver(call);
+}
+
+Verdict Session::take_one_way(IncomingCall& call, std::span<const std::byte> payload) {
+  const bool in_place =
+      call.descriptors.empty() && !has_expired(call.deadline) &&
+      events_.on_batch(
+          {.id = call.id, .method = call.method, .deadline = call.deadline, .bytes = payload});
+  if (!in_place) hold_whole(call, payload);
   return {};
+}
+
+Verdict Session::take_batch(IncomingCall& call, std::span<const std::byte> batch) {
+  if (!may(wire::ability_batch)) return breach("a batch without the ability for it");
+  const auto messages = wire::count_messages(batch, settings_.payload_bytes_max);
+  if (!messages) return breach("malformed batch");
+  if (has_expired(call.deadline)) {
+    for (std::uint32_t i = 0; i < *messages; ++i) events_.on_expired();
+    return {};
+  }
+  const IncomingBatch arrived{.id = call.id,
+                              .method = call.method,
+                              .deadline = call.deadline,
+                              .bytes = batch,
+                              .messages = *messages,
+                              .has_lengths = true};
+  if (!may_hold(batch.size())) return {};  // nobody is told what becomes of one-way messages
+  if (!events_.on_batch(arrived)) deliver_one_by_one(arrived);
+  return {};
+}
+
+/// Each of them counts as a frame, for it has cost as much.
+void Session::deliver_one_by_one(const IncomingBatch& batch) {
+  taken_besides_ = batch.messages - 1;
+  std::span<const std::byte> rest = batch.bytes;
+  while (!rest.empty() && !ended_) {
+    IncomingCall call{.id = batch.id,
+                      .method = batch.method,
+                      .deadline = batch.deadline,
+                      .idempotent = false,
+                      .one_way = true,
+                      .payload = {},
+                      .descriptors = {}};
+    hold_whole(call, wire::take_message(rest));
+  }
 }
 
 inline bool Session::has_room_for(std::uint64_t promised_bytes, std::size_t descriptors) const {
@@ -178,7 +229,7 @@ Verdict Session::add_to_partial(Partials::iterator at, std::span<const std::byte
 }
 
 inline void Session::deliver(IncomingCall& call) {
-  if (!call.deadline.is_never() && call.deadline <= events_.now()) return expire(call);
+  if (has_expired(call.deadline)) return expire(call);
   held_bytes_ += call.payload.bytes().size();
   if (call.one_way) ++held_one_ways_;
   events_.on_call(std::move(call));

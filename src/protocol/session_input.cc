@@ -79,6 +79,7 @@ inline Verdict Session::take_frames(std::span<const std::byte>& bytes) {
       if (parsed.state == wire::Parsed::State::incomplete) break;
       frame.body = parsed.frame.body;
       verdict = take_other(parsed);
+      left -= std::min(left - 1, std::exchange(taken_besides_, 0));
     }
     if (!verdict) return verdict;
     bytes = bytes.subspan(header_bytes + frame.body.size());

@@ -36,8 +36,8 @@ void Session::complete_one_way_calls() {
 Result<void> Session::start(OutgoingCall& call) {
   TINCAN_CHECK(call.stage_ == OutgoingCall::Stage::idle);
   if (ended_ || !greeted_ || peer_drains_ || call.payload.size() > peer_.payload_bytes_max ||
-      call.descriptors.size() > peer_.descriptors_max) {
-    return refusal_of(call);
+      call.descriptors.size() > peer_.descriptors_max || call.is_batch) {
+    if (auto refused = refusal_of(call); !refused) return refused;
   }
   if (waiting_.empty() && may_begin(call)) {
     begin(call);
@@ -48,16 +48,21 @@ Result<void> Session::start(OutgoingCall& call) {
   return {};
 }
 
-/// Why it cannot be started.
+/// Why it cannot be started, if there is a reason.
 Result<void> Session::refusal_of(const OutgoingCall& call) const {
   if (ended_ || !greeted_) return std::unexpected(Failure(Cause::closed));
   if (peer_drains_) {
     return std::unexpected(Failure(Cause::draining, "the server is stopping"));
   }
-  if (call.payload.size() > peer_.payload_bytes_max) {
-    return std::unexpected(
-        Failure(Cause::too_large, excess("a payload of ", call.payload.size(),
-                                         " bytes; the server takes ", peer_.payload_bytes_max)));
+  const std::size_t bytes = call.is_batch ? call.message_bytes_max : call.payload.size();
+  if (bytes > peer_.payload_bytes_max) {
+    return std::unexpected(Failure(
+        Cause::too_large,
+        excess("a payload of ", bytes, " bytes; the server takes ", peer_.payload_bytes_max)));
+  }
+  if (call.is_batch) {
+    if (may(wire::ability_batch)) return {};
+    return std::unexpected(Failure(Cause::unsupported, "the server takes no batches"));
   }
   return std::unexpected(Failure(
       Cause::unsupported, excess("", call.descriptors.size(), " descriptors; the server takes ",
@@ -106,7 +111,36 @@ void Session::begin(OutgoingCall& call) {
   }
   call.id_ = id.value();
   if (!fits_one_frame(call.payload.size())) return begin_in_fragments(call);
+  if (call.is_batch) return begin_batch(call);
   encode_call<false>(call);
+  completed(call);
+}
+
+/// Writes header and prologue in front of it, which makes it a frame. What is unsent goes first.
+void Session::begin_batch(OutgoingCall& call) {
+  wire::Prologue prologue;
+  prologue.method = call.method;
+  prologue.deadline = call.deadline.nanoseconds();
+  prologue.idempotent = call.idempotent;
+  std::byte encoded[wire::encoded_prologue_bytes_max];
+  const wire::PrologueLayout layout = wire::encode_prologue(prologue, encoded);
+  const wire::FrameHeader header{
+      .body_bytes = static_cast<std::uint32_t>(layout.bytes + call.payload.size()),
+      .kind = Kind::call,
+      .flags = wire::flag_one_way | wire::flag_batch,
+      .descriptors = 0,
+      .id = call.id_};
+  std::byte* const begin = call.batch_begin - layout.bytes - sizeof header;
+  std::memcpy(begin, &header, sizeof header);
+  std::memcpy(begin + sizeof header, encoded, layout.bytes);
+  const std::span<const std::byte> frame(begin, call.payload.data() + call.payload.size());
+  call.deadline_position_ = outbox_.position() + sizeof header + layout.deadline;
+  call.stage_ = OutgoingCall::Stage::partly;
+  if (outbox_.may_lend()) {
+    outbox_.lend(frame);
+  } else {
+    outbox_.append(frame);
+  }
   completed(call);
 }
 

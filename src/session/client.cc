@@ -127,12 +127,31 @@ inline bool Client::State::attempt(LinkCall& call, std::span<const Descriptor> d
 Result<Reply> Client::State::call(std::string_view method, std::span<const std::byte> payload,
                                   const CallOptions& options, bool one_way) {
   if (!may_call(method)) return std::unexpected(why_not(method));
-  Moment now = os::now();
   LinkCall call;
   call.method = method;
   call.payload = payload;
-  call.idempotent = options.idempotent;
   call.one_way = one_way;
+  if (!make(call, options)) return std::unexpected(std::move(call.result.failure()));
+  return Reply(call.answer.payload.release(), std::move(call.answer.descriptors));
+}
+
+Result<void> Client::State::send_batch(std::string_view method, std::span<std::byte> batch,
+                                       std::size_t largest_bytes, const CallOptions& options) {
+  if (!may_call(method)) return std::unexpected(why_not(method));
+  LinkCall call;
+  call.method = method;
+  call.payload = batch;
+  call.message_bytes_max = largest_bytes;
+  call.batch_begin = batch.data();
+  call.one_way = call.is_batch = true;
+  if (!make(call, options)) return std::unexpected(std::move(call.result.failure()));
+  return {};
+}
+
+/// Makes `call` and waits for its end. False: it has failed.
+inline bool Client::State::make(LinkCall& call, const CallOptions& options) {
+  Moment now = os::now();
+  call.idempotent = options.idempotent;
   call.deadline = now + options.deadline.value_or(options_.deadline);
   Lock lock(mutex_, std::try_to_lock);
   if (!lock) {
@@ -140,10 +159,7 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
     now = os::now();
   }
   const bool may_go_on = attempt(call, options.descriptors, lock, now);
-  if (!call.result.is_answer() && !call_again(call, options, lock, may_go_on)) {
-    return std::unexpected(std::move(call.result.failure()));
-  }
-  return Reply(call.answer.payload.release(), std::move(call.answer.descriptors));
+  return call.result.is_answer() || call_again(call, options, lock, may_go_on);
 }
 
 /// Further attempts, after one that failed. False: none was answered, and the lock is let go.
@@ -223,6 +239,9 @@ Client::~Client() {
 
 namespace {
 
+constexpr std::size_t batch_bytes_ceiling = 65'000;
+static_assert(batch_bytes_ceiling + wire::encoded_prologue_bytes_max <= limits::fragment_bytes_max);
+
 /// What TINCAN_TRANSPORT says, for whoever looks for a fault and cannot change the program.
 Result<Transport> transport_of(const ClientOptions& options) {
   const std::string said = os::environment("TINCAN_TRANSPORT");
@@ -244,6 +263,10 @@ Result<Client> Client::connect(const Address& address, const ClientOptions& opti
   if (!ring::is_capacity(options.ring_bytes)) {
     return std::unexpected(
         Failure(Cause::usage, "ring_bytes is no power of two from 256 KiB to 8 MiB"));
+  }
+  if (options.batch_bytes > batch_bytes_ceiling) {
+    return std::unexpected(
+        Failure(Cause::usage, "batch_bytes is over 65,000, the most that one frame has room for"));
   }
   const auto transport = transport_of(options);
   if (!transport) return std::unexpected(transport.error());

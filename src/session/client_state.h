@@ -38,6 +38,11 @@ struct Client::State {
 
   [[nodiscard]] Result<Reply> call(std::string_view method, std::span<const std::byte> payload,
                                    const CallOptions& options, bool one_way);
+  /// One way, of messages of up to `largest_bytes`; see OutgoingCall::is_batch.
+  [[nodiscard]] Result<void> send_batch(std::string_view method, std::span<std::byte> batch,
+                                        std::size_t largest_bytes, const CallOptions& options);
+  [[nodiscard]] bool may_call(std::string_view method) const;
+  [[gnu::cold, gnu::noinline]] Failure why_not(std::string_view method) const;
   [[nodiscard]] Result<std::uint64_t> submit(std::string_view method,
                                              std::span<const std::byte> payload,
                                              Completion completion, const CallOptions& options);
@@ -48,6 +53,7 @@ struct Client::State {
 
   [[nodiscard]] Peer peer();
   [[nodiscard]] const Address& address() const { return address_; }
+  [[nodiscard]] std::size_t batch_bytes() const { return options_.batch_bytes; }
   [[nodiscard]] std::uint64_t reconnects();
   [[nodiscard]] std::uint64_t ring_bytes();
   [[nodiscard]] std::string ring_refusal();
@@ -87,8 +93,8 @@ struct Client::State {
 
   // client.cc
   [[nodiscard]] Moment deadline_of(const CallOptions& options) const;
-  [[nodiscard]] bool may_call(std::string_view method) const;
-  [[gnu::cold, gnu::noinline]] Failure why_not(std::string_view method) const;
+  [[nodiscard]] [[gnu::always_inline]] bool make(session::LinkCall& call,
+                                                 const CallOptions& options);
   [[gnu::noinline]] bool call_again(session::LinkCall& call, const CallOptions& options, Lock& lock,
                                     bool may_go_on);
   [[nodiscard]] [[gnu::always_inline]] bool attempt(session::LinkCall& call,

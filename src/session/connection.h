@@ -106,6 +106,7 @@ class Connection final : private protocol::Events {
   Moment now() override;
   void on_hello() override;
   void on_call(protocol::IncomingCall&& call) override;
+  bool on_batch(const protocol::IncomingBatch& batch) override;
   void on_expired() override;
   bool may_hold(std::uint64_t bytes) override;
   void on_cancel(void* tag) override;

@@ -55,6 +55,15 @@ void Connection::on_call(protocol::IncomingCall&& call) {
   loop_.run_handler(*request);
 }
 
+bool Connection::on_batch(const protocol::IncomingBatch& batch) {
+  const MethodEntry* const entry = loop_.find(batch.method);
+  // What is to be turned away is turned away one by one.
+  if (entry == nullptr || !entry->batch_handler || !path::admits(entry->allow, peer_)) return false;
+  LoopCounts::bump(loop_.counts.calls, batch.messages);
+  loop_.run_batch_handler(*entry, *this, batch);
+  return true;
+}
+
 void Connection::on_expired() { LoopCounts::bump(loop_.counts.expired); }
 
 void Connection::on_cancel(void* tag) {

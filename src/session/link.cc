@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/no_memory.h"
 #include "os/clock.h"
+#include "os/socket.h"
 #include "path/peer.h"
 #include "session/ring_breach.h"
 
@@ -31,7 +32,8 @@ protocol::Settings settings_of(const ClientOptions& options) {
       // Only answers to our own calls come in, each of an agreed size: nothing to hold back.
       .incoming_bytes_max = UINT64_MAX,
       .outgoing_bytes_pause = UINT64_MAX,
-      .abilities = options.transport == Transport::socket ? 0 : std::uint64_t{wire::ability_ring},
+      .abilities = wire::ability_batch |
+                   (options.transport == Transport::socket ? 0 : std::uint64_t{wire::ability_ring}),
       .clock_offset_nanoseconds = os::realtime_minus_monotonic(),
       .nonce = static_cast<std::uint64_t>(os::now().nanoseconds())};
 }
@@ -52,6 +54,7 @@ Link::Link(Descriptor socket, Peer peer, const ClientOptions& options, PayloadPo
                     .after_calls = options.ring_after_calls,
                     .window = options.ring_window},
       spins_(options.waiting),
+      stream_buffer_bytes_(options.stream_buffer_bytes),
       in_(aligned_bytes(input_bytes)) {}
 
 Link::~Link() { path::forget_socket(peer_); }
@@ -100,6 +103,7 @@ void Link::abandon(LinkCall& call) {
 
 void Link::run(LinkCall& call, Lock& lock, Moment now, Moment deadline) {
   if (ring_ == nullptr) consider_ring(now);
+  if (call.is_batch && !is_for_streams_) make_room_for_streams();
   join(call);
   if (auto started = start(call); !started) {
     call.result = std::unexpected(std::move(started.error()));
@@ -115,6 +119,12 @@ void Link::run(LinkCall& call, Lock& lock, Moment now, Moment deadline) {
     if (now >= deadline) finish_after_deadline(call, lock, now);
   }
   leave(call);
+}
+
+/// A refusal costs speed alone.
+void Link::make_room_for_streams() {
+  is_for_streams_ = true;
+  [[maybe_unused]] const auto set = os::set_send_buffer(channel_.fd(), stream_buffer_bytes_);
 }
 
 void Link::finish_after_deadline(LinkCall& call, Lock& lock, Moment now) {
@@ -155,7 +165,10 @@ void Link::leave(LinkCall& call) {
 }
 
 void Link::write() {
-  guard([&] { write_some(); });
+  guard([&] {
+    write_some();
+    session_.outbox().keep_lent();
+  });
 }
 
 void Link::write_some() {

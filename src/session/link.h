@@ -158,6 +158,7 @@ class Link final : private protocol::Events {
   void ring_room_waiter();
   void take(os::Sys<transport::Channel::Read> read);
   void decode();
+  void make_room_for_streams();
   void finish_after_deadline(LinkCall& call, Lock& lock, Moment now);
   void write_some();
   void stop_writing();
@@ -198,11 +199,13 @@ class Link final : private protocol::Events {
   Moment ask_again_;  ///< Not before.
   Nanoseconds ring_pause_{0};
   SpinBudget spins_;
+  const std::uint32_t stream_buffer_bytes_;
   std::string ring_refusal_;  ///< Why there is none, in the words of the last refusal.
 
   bool dead_ = false;
   bool cannot_write_ = false;
   bool of_use_ = false;
+  bool is_for_streams_ = false;  ///< A Sender has used it: its socket has a larger buffer.
   Moment write_again_;
   std::optional<Failure> death_;
 

@@ -83,6 +83,9 @@ class Loop {
   [[nodiscard]] const MethodEntry* find(std::string_view method);
   /// Runs the handler for `request`, whose handle is made here.
   void run_handler(RequestState& request);
+  /// The same for the messages of `batch`, without a request for each.
+  void run_batch_handler(const MethodEntry& entry, Connection& connection,
+                         const protocol::IncomingBatch& batch);
   void flush_later(Connection& connection) { to_flush_.push(connection.to_be_flushed); }
   /// There is more to be read than a turn's share: it goes on in the next one.
   void read_later(Connection& connection) { to_read_.push(connection.to_be_read); }

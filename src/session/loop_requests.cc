@@ -79,6 +79,19 @@ void Loop::run_handler(RequestState& request) {
   if (request.delivered) let_go(request);
 }
 
+void Loop::run_batch_handler(const MethodEntry& entry, Connection& connection,
+                             const protocol::IncomingBatch& batch) {
+  handler_start_ = batch.deadline.is_never() ? read_clock() : clock_;
+  running_ = &entry;
+  try {
+    entry.batch_handler(Batch(batch.method, connection.peer(), to_time_point(batch.deadline),
+                              batch.bytes, batch.messages, batch.has_lengths));
+  } catch (...) {
+    // Nobody waits to be told.
+  }
+  if (service_.is_forked()) connection.leave_to_parent();
+}
+
 /// Called once for the handle and once for the loop, which lets go when it has the answer.
 void Loop::let_go(RequestState& request) {
   if (request.owners.fetch_sub(1, std::memory_order_acq_rel) == 1) take_back(request);

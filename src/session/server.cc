@@ -118,6 +118,11 @@ void Server::on(std::string_view method, Handler handler, AllowList allow) {
   state_->service->on(method, std::move(handler), std::move(allow));
 }
 
+void Server::on_batch(std::string_view method, BatchHandler handler, AllowList allow) {
+  TINCAN_CHECK(!method.starts_with("tincan."));
+  state_->service->on_batch(method, std::move(handler), std::move(allow));
+}
+
 void Server::on_any(Handler handler, AllowList allow) {
   state_->service->on_any(std::move(handler), std::move(allow));
 }

@@ -25,7 +25,8 @@ protocol::Settings settings_of(const ServerOptions& options) {
           .incoming_bytes_free = options.request_bytes_free,
           .outgoing_bytes_pause = options.outgoing_bytes_pause,
           .frames_per_receive = options.frames_per_turn_max,
-          .abilities = options.rings_max > 0 ? std::uint64_t{wire::ability_ring} : 0};
+          .abilities = wire::ability_batch |
+                       (options.rings_max > 0 ? std::uint64_t{wire::ability_ring} : 0)};
 }
 
 }  // namespace
@@ -83,13 +84,27 @@ void Service::on(std::string_view method, Handler handler, AllowList allow) {
   lists_.reset();
   methods_.insert_or_assign(
       std::string(method),
-      MethodEntry{std::string(method), std::move(handler), std::move(allow), std::move(allowed)});
+      MethodEntry{
+          std::string(method), std::move(handler), std::move(allow), std::move(allowed), {}});
+}
+
+void Service::on_batch(std::string_view method, BatchHandler handler, AllowList allow) {
+  // What does not lie in the input, or wants an answer, comes as a request.
+  on(
+      method,
+      [handler](Request request) {
+        handler(Batch(request));
+        request.reply();
+      },
+      std::move(allow));
+  methods_.find(method)->second.batch_handler = std::move(handler);
 }
 
 void Service::on_any(Handler handler, AllowList allow) {
   TINCAN_CHECK(!frozen_.load(std::memory_order_relaxed));
   std::string allowed = path::describe(allow);
-  any_method_ = MethodEntry{"any method", std::move(handler), std::move(allow), std::move(allowed)};
+  any_method_ =
+      MethodEntry{"any method", std::move(handler), std::move(allow), std::move(allowed), {}};
 }
 
 const MethodEntry* Service::find(std::string_view method) const {

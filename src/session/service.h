@@ -28,7 +28,8 @@ struct MethodEntry {
   std::string name;  ///< For the log.
   Handler handler;
   AllowList allow;
-  std::string rules;  ///< `allow` for people.
+  std::string rules;           ///< `allow` for people.
+  BatchHandler batch_handler;  ///< If it takes messages where they lie.
 };
 
 /// What the loops of a server share: the listener, the methods, the quota, the drain.
@@ -56,6 +57,7 @@ class Service {
 
   // Methods. Fixed once a loop has turned.
   void on(std::string_view method, Handler handler, AllowList allow);
+  void on_batch(std::string_view method, BatchHandler handler, AllowList allow);
   void on_any(Handler handler, AllowList allow);
   /// Null when there is no such method.
   [[nodiscard]] const MethodEntry* find(std::string_view method) const;

@@ -18,6 +18,7 @@ enum Ability : std::uint64_t {
   ability_credit = 2,
   ability_ring = 4,
   ability_handover = 8,
+  ability_batch = 16,
 };
 
 /// The body of HELLO.

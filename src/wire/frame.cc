@@ -21,6 +21,10 @@ const char* breach_of(const FrameHeader& header) {
   if ((header.flags & flag_one_way) != 0 && header.kind != Kind::call) {
     return "only calls are one-way";
   }
+  if ((header.flags & flag_batch) != 0 &&
+      (header.flags != (flag_one_way | flag_batch) || header.descriptors != 0)) {
+    return "a batch that is not one one-way frame without descriptors";
+  }
   if (header.descriptors > limits::message_descriptors_max) return "over 253 descriptors";
   const bool may_carry = header.kind == Kind::call || header.kind == Kind::reply ||
                          header.kind == Kind::push || header.kind == Kind::upgrade ||

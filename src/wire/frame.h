@@ -43,8 +43,9 @@ enum Flag : std::uint8_t {
   flag_more = 1,       ///< Another fragment of this message follows.
   flag_continued = 2,  ///< Not the first fragment of its message.
   flag_one_way = 4,    ///< A call that wants no answer.
+  flag_batch = 8,      ///< Its payload is many messages, see batch.h; needs the ability.
 };
-inline constexpr std::uint8_t flags_all = 7;
+inline constexpr std::uint8_t flags_all = 15;
 
 struct FrameHeader {
   std::uint32_t body_bytes;   ///< Without this header: 0 … limits::fragment_bytes_max.

@@ -90,6 +90,12 @@ void count_calls(Client& client, const std::string& carrier) {
     or_exit(client.send("take", small, options));
     or_exit(client.call("echo", "", options));  // so that the server keeps up
   });
+  Sender sender = or_exit(client.sender("take all", options));
+  count(carrier + ": batch", [&] {
+    for (int i = 0; i < 10; ++i) or_exit(sender.add(small));
+    or_exit(sender.flush());
+    or_exit(client.call("echo", "", options));
+  });
 }
 
 }  // namespace
@@ -104,6 +110,7 @@ int main() {
   Server server = or_exit(Server::listen(directory / "s"));
   server.on("echo", [](Request request) { request.reply(request.payload()); });
   server.on("take", [](Request) {});
+  server.on_batch("take all", [](const Batch&) {});
   std::thread loop([&] { or_exit(server.run()); });
   Client client = or_exit(Client::connect(directory / "s", {.transport = Transport::socket}));
   count_calls(client, "socket");

@@ -18,11 +18,13 @@ TEST(Allocation, NeverHappensInASteadyFlowOfCalls) {
             "socket: small call 0\n"
             "socket: large call 0\n"
             "socket: send 0\n"
+            "socket: batch 0\n"
             "socket: call in halves 0\n"
             "ring: empty call 0\n"
             "ring: small call 0\n"
             "ring: large call 0\n"
-            "ring: send 0\n");
+            "ring: send 0\n"
+            "ring: batch 0\n");
 }
 
 }  // namespace

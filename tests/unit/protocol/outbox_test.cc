@@ -53,6 +53,37 @@ TEST(Outbox, ReleasesWrittenBytesBeforeAllAreWritten) {
   EXPECT_LT(outbox.bytes().size(), 200'000u);
 }
 
+TEST(Outbox, WritesWhatIsLentFromWhereItIsAndKeepsTheRest) {
+  Outbox outbox;
+  const std::string frame = "a frame";
+  ASSERT_TRUE(outbox.may_lend());
+  outbox.lend(bytes_of(frame));
+  EXPECT_FALSE(outbox.may_lend());
+  EXPECT_EQ(outbox.unsent_bytes(), frame.size());
+  EXPECT_EQ(static_cast<const void*>(outbox.front().bytes.data()), frame.data());
+  outbox.advance(2);
+  EXPECT_EQ(outbox.position(), frame.size());
+  outbox.keep_lent();
+  EXPECT_EQ(text_of(outbox.front().bytes), "frame");
+  EXPECT_NE(static_cast<const void*>(outbox.front().bytes.data()), frame.data() + 2);
+  outbox.advance(5);
+  EXPECT_EQ(outbox.written(), frame.size());
+  EXPECT_TRUE(outbox.may_lend());
+  outbox.lend(bytes_of(frame));
+  outbox.advance(frame.size());
+  EXPECT_EQ(outbox.unsent_bytes(), 0u);
+}
+
+TEST(Outbox, KeepsWhatIsLentBeforeAnythingElse) {
+  Outbox outbox;
+  const std::string frame = "first ";
+  outbox.lend(bytes_of(frame));
+  outbox.append(bytes_of("second "));
+  std::memcpy(outbox.prepare(5), "third", 5);
+  outbox.commit(5);
+  EXPECT_EQ(text_of(outbox.front().bytes), "first second third");
+}
+
 TEST(Outbox, EndsAChunkWhereTheNextDescriptorsBelong) {
   Outbox outbox;
   append(outbox, "plain");

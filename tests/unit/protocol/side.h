@@ -11,6 +11,7 @@
 
 #include "protocol/session.h"
 #include "unit/wire/frames.h"
+#include "wire/batch.h"
 
 /// One end of a connection in memory: a session, and a record of all that it told us.
 namespace tincan::protocol::test {
@@ -99,8 +100,11 @@ class Side final : public Events {
   bool greeted = false;
   bool drained = false;
   std::deque<Received> calls;
-  std::vector<ReceivedStep> steps;  ///< Of UPGRADE.
-  const char* objection = nullptr;  ///< To each of them.
+  bool takes_batches = false;         ///< As they lie in the input.
+  std::vector<std::string> messages;  ///< Of batches taken so.
+  std::vector<ReceivedStep> steps;    ///< Of UPGRADE.
+  const char* objection = nullptr;    ///< To each of them.
+  int expired = 0;
   std::vector<void*> cancelled;
   std::vector<std::string> events;        ///< All of them, in words.
   std::optional<Failure> failure;         ///< Why receive() ended the connection.
@@ -134,6 +138,17 @@ class Side final : public Events {
     if (!holds) session.release(bytes.size(), call.one_way);
     if (answer) answer(calls.back());
   }
+
+  bool on_batch(const IncomingBatch& batch) override {
+    if (!takes_batches) return false;
+    std::span<const std::byte> rest = batch.bytes;
+    for (std::uint32_t i = 0; i < batch.messages; ++i) {
+      messages.push_back(text_of(batch.has_lengths ? wire::take_message(rest) : rest));
+    }
+    return true;
+  }
+
+  void on_expired() override { ++expired; }
 
   void on_cancel(void* tag) override {
     cancelled.push_back(tag);
