@@ -99,6 +99,14 @@ class RawRingServer {
                                       .descriptors = 0,
                                       .id = position}));
   }
+  bool send_descriptor_for(std::uint64_t position) {
+    return peer->send_with(RawPeer::frame({.body_bytes = 0,
+                                           .kind = wire::Kind::upgrade,
+                                           .flags = 0,
+                                           .descriptors = 1,
+                                           .id = position}),
+                           {0});
+  }
 };
 
 struct Fraud {
@@ -179,6 +187,14 @@ INSTANTIATE_TEST_SUITE_P(
                               EXPECT_TRUE(server.reach());
                               server.end->announce_descriptors();
                               server.write(RawPeer::Bytes(1));
+                            }},
+                      Fraud{"descriptors_for_what_is_never_published",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.reach());
+                              server.memory->words().descriptor_sets = 3;
+                              for (const std::uint64_t at : {1000, 2000, 3000}) {
+                                server.send_descriptor_for(at);
+                              }
                             }},
                       Fraud{"nonsense_on_the_socket",
                             [](RawRingServer& server) {

@@ -156,6 +156,14 @@ TEST_F(RingChannelAndLiar, CallsTwoSetsThatWereNotAnnouncedABreach) {
   EXPECT_EQ(read().error().code, EPROTO);
 }
 
+// The second would stay on the socket, which is readable for ever then though nobody takes it.
+TEST_F(RingChannelAndLiar, CallsTwoSetsForBytesThatAreNotPublishedABreach) {
+  words().descriptor_sets.store(2);
+  send(carrier(1, 10), 1);
+  send(carrier(1, 20), 1);
+  EXPECT_EQ(read().error().code, EPROTO);
+}
+
 TEST_F(RingChannelAndLiar, CallsTwoSetsForOneByteABreach) {
   send(carrier(1, 0), 1);
   end_->announce_descriptors();
