@@ -66,8 +66,11 @@ os::Sys<Channel::Read> RingChannel::nothing_there(std::span<std::byte> into,
                                                   std::vector<Descriptor>* descriptors) {
   if (end_.is_breached()) return os::failed(EPROTO);
   const auto ended = socket_.ended();
-  if (!ended) return os::failed(EAGAIN);
-  if (end_.is_readable()) return read(into, descriptors);  // published just before it ended
+  if (!ended && !socket_.is_full()) return os::failed(EAGAIN);
+  if (end_.is_readable()) return read(into, descriptors);  // published just before
+  // The first one's byte is published before the next set is sent. Without it nobody would take
+  // what further ones there are, and whoever sleeps at the socket would not sleep.
+  if (!ended) return os::failed(EPROTO);
   if (*ended != 0) return os::failed(*ended);
   return Read{};
 }

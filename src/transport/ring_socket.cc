@@ -41,7 +41,7 @@ os::Sys<void> RingSocket::send(const wire::FrameHeader& header,
 }
 
 bool RingSocket::takes_more(std::uint32_t sets_announced) const {
-  return arrived_.size() < 2 && !ended_ && !revoked_at_ && is_to_be_looked_at(sets_announced);
+  return !is_full() && !ended_ && !revoked_at_ && is_to_be_looked_at(sets_announced);
 }
 
 os::Sys<void> RingSocket::look(std::uint32_t sets_announced, std::uint64_t consumed,

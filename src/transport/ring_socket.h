@@ -41,6 +41,8 @@ class RingSocket {
     return has_news_ || is_missing(sets_announced);
   }
 
+  /// There is no place for a further set before the byte of the first one is read.
+  [[nodiscard]] bool is_full() const { return arrived_.size() == sets_max; }
   /// Where the next byte with descriptors stands.
   [[nodiscard]] std::optional<std::uint64_t> next_set() const {
     return arrived_.empty() ? std::nullopt : std::optional(arrived_.front().position);
@@ -70,8 +72,10 @@ class RingSocket {
     return static_cast<std::int32_t>(sets_announced - sets_arrived_) > 0;
   }
 
+  /// One whose byte is being read, and one that shows where that read has to stop.
+  static constexpr std::size_t sets_max = 2;
+
   SocketChannel& socket_;
-  /// At most two: one whose byte is being read, and one that shows where that read has to stop.
   std::vector<Arrived> arrived_;
   std::uint32_t sets_arrived_ = 0;
   std::uint64_t next_set_from_ = 0;  ///< Where the byte of a further one may stand.
