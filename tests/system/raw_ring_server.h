@@ -1,0 +1,108 @@
+#pragma once
+
+#include <future>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "os/doorbell.h"
+#include "ring/end.h"
+#include "system/raw_server.h"
+#include "system/ring_client.h"
+#include "transport/ring_memory.h"
+
+namespace tincan::test {
+
+/// The other end of a client's ring, whose calls it answers while it is on the socket.
+class RawRingServer {
+ public:
+  using Step = wire::Upgrade::Step;
+
+  explicit RawRingServer(ClientOptions options = eager()) {
+    client = std::async(std::launch::async, [this, &options] {
+      options.connect_deadline = patience;
+      options.reconnect_deadline = std::chrono::milliseconds(1);
+      return or_exit(Client::connect(server_.path(), options));
+    });
+    peer.emplace(server_.accept());
+    peer->greet(0, wire::ability_ring);
+    connected.emplace(client.get());
+    server_.leave();  // there is no second one
+  }
+
+  RawServer server_;
+  std::future<Client> client;
+  std::optional<Client> connected;
+  std::optional<RawPeer> peer;
+  std::optional<transport::RingMemory> memory;
+  std::optional<ring::End> end;
+  std::optional<os::Doorbell> bell;
+  std::uint64_t capacity = 0;
+  bool moved = false;  ///< What it says goes into its ring.
+
+  bool say(Step step, std::uint64_t id = 1, std::uint64_t bytes = 0,
+           const std::vector<int>& descriptors = {}) {
+    RawPeer::Bytes frame(wire::encoded_upgrade_bytes_max);
+    const wire::Upgrade upgrade{.step = step, .capacity_bytes = bytes, .reason = {}};
+    frame.resize(wire::encode_upgrade(id, upgrade, frame.data()));
+    return descriptors.empty() ? peer->send(frame) : peer->send_with(frame, descriptors);
+  }
+  void serve(std::uint64_t id) {
+    if (moved) {
+      write(answer_to(id));
+    } else {
+      answer(*peer, id);
+    }
+  }
+  /// Answers calls until the client says `step`. False: it does not.
+  bool serve_until(Step step) {
+    while (const auto frame = peer->read()) {
+      if (frame->header.kind == wire::Kind::call) serve(frame->header.id);
+      if (frame->header.kind != wire::Kind::upgrade) continue;
+      const auto upgrade = wire::decode_upgrade(frame->body);
+      if (upgrade->capacity_bytes > 0) capacity = upgrade->capacity_bytes;
+      return upgrade->step == step;
+    }
+    return false;
+  }
+  /// Up to the client's offer, which it takes.
+  bool take_offer() {
+    if (!serve_until(Step::ask) || !say(Step::grant, 1, capacity)) return false;
+    if (!serve_until(Step::offer)) return false;
+    auto& given = peer->descriptors();
+    auto taken = transport::RingMemory::take({std::move(given[0]), std::move(given[1])}, capacity);
+    if (!taken) return false;
+    memory = std::move(*taken);
+    end.emplace(memory->end());
+    bell = *os::Doorbell::create();
+    return true;
+  }
+  /// Both directions use it.
+  bool reach() {
+    if (!take_offer() || !say(Step::accept, 1, 0, {bell->listening_end()})) return false;
+    moved = true;
+    return serve_until(Step::moved);
+  }
+  void write(const RawPeer::Bytes& bytes) {
+    end->write(bytes);
+    [[maybe_unused]] const bool sleeps = end->publish();
+    bell->ring();
+  }
+  bool send_revoke(std::uint64_t position) {
+    return peer->send(RawPeer::frame({.body_bytes = 0,
+                                      .kind = wire::Kind::revoke,
+                                      .flags = 0,
+                                      .descriptors = 0,
+                                      .id = position}));
+  }
+  bool send_descriptor_for(std::uint64_t position) {
+    return peer->send_with(RawPeer::frame({.body_bytes = 0,
+                                           .kind = wire::Kind::upgrade,
+                                           .flags = 0,
+                                           .descriptors = 1,
+                                           .id = position}),
+                           {0});
+  }
+};
+
+}  // namespace tincan::test

@@ -1,0 +1,125 @@
+// Servers that wake a client up for nothing: whoever waits at a ring rests all the same (promise
+// 5).
+
+#include "support/seam.h"
+
+#ifdef TINCAN_SEAM
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <future>
+
+#include "system/polling.h"
+#include "system/raw_ring_server.h"
+
+namespace tincan::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Counts calls to the kernel.
+class Calls : public os::Seam {
+ public:
+  int before(os::Call, std::size_t*) override {
+    ++count;
+    return 0;
+  }
+  std::atomic<int> count = 0;
+};
+
+/// Far more than are needed until the deadline; who spins makes as many in a millisecond.
+constexpr int calls_max = 500;
+constexpr CallOptions in_vain{.deadline = 200ms};
+
+ClientOptions that_sleeps() {
+  ClientOptions options = eager();
+  options.waiting = Waiting::block;
+  return options;
+}
+
+struct Provocation {
+  const char* name;
+  std::function<void(RawRingServer&)> provoke;
+};
+
+class Provoked : public ::testing::TestWithParam<Provocation> {
+ protected:
+  /// A ring, and a server that has done what it is about.
+  void SetUp() override {
+    auto caller = std::async(std::launch::async, [&] { return reach_ring(*server_.connected); });
+    ASSERT_TRUE(server_.reach());
+    ASSERT_TRUE(caller.get());
+    GetParam().provoke(server_);
+  }
+  /// Begins a call that is not answered.
+  void submit(std::string_view payload) {
+    const auto done = [this](const Result<Reply>&) { ++ended_; };
+    ASSERT_TRUE(server_.connected->submit("hold", bytes_of(payload), done, in_vain));
+  }
+
+  RawRingServer server_{that_sleeps()};
+  int ended_ = 0;
+};
+
+TEST_P(Provoked, LetsACallRestUntilItsDeadline) {
+  Calls calls;
+  const Installed installed(calls);
+  EXPECT_FALSE(server_.connected->call("hold", "", in_vain));
+  EXPECT_LT(calls.count, calls_max) << "it spins";
+}
+
+TEST_P(Provoked, LetsACallRestUntilItsDeadlineThatIsLargerThanTheRing) {
+  Calls calls;
+  const Installed installed(calls);
+  EXPECT_FALSE(server_.connected->call("hold", std::string(1'000'000, 'x'), in_vain));
+  EXPECT_LT(calls.count, calls_max) << "it spins";
+}
+
+TEST_P(Provoked, LetsAnEventLoopRestUntilTheDeadline) {
+  Client& client = *server_.connected;
+  ASSERT_GE(client.fd(), 0);
+  submit("small");
+  submit(std::string(1'000'000, 'x'));
+  submit("behind it");
+  Calls calls;
+  const Installed installed(calls);
+  ASSERT_TRUE(process_until(client, [&] { return ended_ == 3; }));
+  EXPECT_LT(calls.count, calls_max) << "it spins";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , Provoked,
+    ::testing::Values(
+        Provocation{"by_nothing", [](RawRingServer&) {}},
+        Provocation{"by_half_a_header",
+                    [](RawRingServer& server) { server.peer->send(RawPeer::Bytes(8)); }},
+        Provocation{"by_a_byte_out_of_band",
+                    [](RawRingServer& server) { server.peer->send(RawPeer::Bytes(1), MSG_OOB); }},
+        Provocation{"by_descriptors_for_what_is_never_published",
+                    [](RawRingServer& server) {
+                      server.memory->words().descriptor_sets = 3;
+                      for (const std::uint64_t at : {1000, 2000, 3000}) {
+                        server.send_descriptor_for(at);
+                      }
+                    }},
+        Provocation{"by_one_set_that_is_early",
+                    [](RawRingServer& server) { server.send_descriptor_for(1000); }},
+        Provocation{"by_a_doorbell_that_is_gone",
+                    [](RawRingServer& server) { server.bell.reset(); }},
+        Provocation{"by_a_doorbell_that_is_full",
+                    [](RawRingServer& server) {
+                      for (int i = 0; i < 100'000; ++i) server.bell->ring();
+                    }},
+        Provocation{"by_a_sleeper_that_is_not_there",
+                    [](RawRingServer& server) { server.memory->words().sleep = ~7u | 3u; }},
+        Provocation{"by_a_revocation_in_memory_alone",
+                    [](RawRingServer& server) { server.memory->words().sleep = 4; }},
+        Provocation{"by_a_server_that_reads_nothing_more",
+                    [](RawRingServer& server) { ::shutdown(server.peer->fd(), SHUT_RD); }}),
+    [](const auto& one) { return std::string(one.param.name); });
+
+}  // namespace
+}  // namespace tincan::test
+
+#endif
