@@ -118,8 +118,7 @@ void Client::State::watch_links() {
   if (!poller_) return;
   visit_links([&](Link& link) {
     if (link.is_dead()) return;
-    const std::uint32_t events =
-        link.wants_to_write() && !link.rests() ? EPOLLIN | EPOLLOUT : EPOLLIN;
+    const std::uint32_t events = link.wants_room_at_socket() ? EPOLLIN | EPOLLOUT : EPOLLIN;
     if (events == link.watched) return;
     if (poller_->change(link.fd(), events, &link)) link.watched = events;
   });

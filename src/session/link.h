@@ -88,6 +88,10 @@ class Link final : private protocol::Events {
   /// The server reads nothing more, and may still answer what it has read.
   [[nodiscard]] bool cannot_write() const { return cannot_write_; }
   [[nodiscard]] bool wants_to_write() const;
+  /// There is room in the socket to be waited for. That in a ring it is rung for.
+  [[nodiscard]] bool wants_room_at_socket() const {
+    return wants_to_write() && !rests() && channel_.waits_for_room_at_socket();
+  }
   /// It does not write for a while though it wants to: see `write_again`.
   [[nodiscard]] bool rests() const;
   [[nodiscard]] Moment write_again() const { return write_again_; }
