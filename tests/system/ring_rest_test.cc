@@ -11,6 +11,7 @@
 #include <future>
 
 #include "system/polling.h"
+#include "system/raw_ring.h"
 #include "system/raw_ring_server.h"
 
 namespace tincan::test {
@@ -117,6 +118,72 @@ INSTANTIATE_TEST_SUITE_P(
                     [](RawRingServer& server) { server.memory->words().sleep = 4; }},
         Provocation{"by_a_server_that_reads_nothing_more",
                     [](RawRingServer& server) { ::shutdown(server.peer->fd(), SHUT_RD); }}),
+    [](const auto& one) { return std::string(one.param.name); });
+
+struct Nuisance {
+  const char* name;
+  std::function<void(RawRing&)> commit;
+};
+
+class Bothered : public Rings, public ::testing::WithParamInterface<Nuisance> {
+ protected:
+  Bothered() : Rings(ServerOptions{.waiting = Waiting::block, .ring_idle = 1h}) {
+    server_->on("hold", [this](Request request) { held_.push_back(std::move(request)); });
+    server_.run();
+  }
+  ~Bothered() override { server_.end(); }
+
+ private:
+  std::vector<Request> held_;
+};
+
+TEST_P(Bothered, ServersRestWhileNobodySaysAnything) {
+  RawRing ring(server_.path());
+  ASSERT_TRUE(ring.reach());
+  ASSERT_EQ(ring.echo(1, "honest"), "honest");
+  GetParam().commit(ring);
+  Client bystander = server_.connect();
+  Calls calls;
+  const Installed installed(calls);
+  EXPECT_FALSE(bystander.call("hold", "", in_vain));
+  EXPECT_LT(calls.count, calls_max) << "it spins";
+}
+
+/// Calls, of whose answers it reads none.
+void call(RawRing& ring, std::size_t bytes, std::uint16_t count) {
+  const std::string text(bytes, 'x');
+  for (std::uint16_t i = 0; i < count; ++i) ring.write(RawPeer::call(i + 2, i, "echo", text));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , Bothered,
+    ::testing::Values(
+        Nuisance{"by_nothing", [](RawRing&) {}},
+        Nuisance{"by_half_a_header", [](RawRing& ring) { ring.peer.send(RawPeer::Bytes(8)); }},
+        Nuisance{"by_a_byte_out_of_band",
+                 [](RawRing& ring) { ring.peer.send(RawPeer::Bytes(1), MSG_OOB); }},
+        Nuisance{"by_a_doorbell_that_is_gone", [](RawRing& ring) { ring.bell.reset(); }},
+        Nuisance{"by_a_doorbell_that_is_full",
+                 [](RawRing& ring) {
+                   for (int i = 0; i < 100'000; ++i) ring.bell->ring();
+                 }},
+        Nuisance{"by_answers_that_are_not_read", [](RawRing& ring) { call(ring, 60'000, 6); }},
+        Nuisance{"by_a_revocation_in_memory_alone",
+                 [](RawRing& ring) {
+                   ring.memory->words().sleep = ring::ring_revoked;
+                   call(ring, 10, 3);
+                 }},
+        Nuisance{"by_half_a_frame_in_the_ring",
+                 [](RawRing& ring) {
+                   auto frame = RawPeer::call(2, 0, "echo", std::string(1000, 'x'));
+                   frame.resize(500);
+                   ring.write(frame);
+                 }},
+        Nuisance{"by_a_client_that_reads_nothing_more",
+                 [](RawRing& ring) {
+                   ::shutdown(ring.peer.fd(), SHUT_RD);
+                   call(ring, 60'000, 6);
+                 }}),
     [](const auto& one) { return std::string(one.param.name); });
 
 }  // namespace
