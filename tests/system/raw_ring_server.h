@@ -65,10 +65,13 @@ class RawRingServer {
     }
     return false;
   }
-  /// Up to the client's offer, which it takes.
-  bool take_offer() {
-    if (!serve_until(Step::ask) || !say(Step::grant, 1, capacity)) return false;
-    if (!serve_until(Step::offer)) return false;
+  /// Up to the client's offer. What comes with it is in `peer`.
+  bool await_offer() {
+    return serve_until(Step::ask) && say(Step::grant, 1, capacity) && serve_until(Step::offer);
+  }
+  /// The same, and takes it.
+  bool take_offer() { return await_offer() && map_offer(); }
+  bool map_offer() {
     auto& given = peer->descriptors();
     auto taken = transport::RingMemory::take({std::move(given[0]), std::move(given[1])}, capacity);
     if (!taken) return false;
@@ -78,8 +81,9 @@ class RawRingServer {
     return true;
   }
   /// Both directions use it.
-  bool reach() {
-    if (!take_offer() || !say(Step::accept, 1, 0, {bell->listening_end()})) return false;
+  bool reach() { return take_offer() && accept_offer(); }
+  bool accept_offer() {
+    if (!say(Step::accept, 1, 0, {bell->listening_end()})) return false;
     moved = true;
     return serve_until(Step::moved);
   }
