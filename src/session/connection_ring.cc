@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "os/shortage.h"
 #include "session/connection.h"
 #include "session/loop.h"
 #include "session/service.h"
@@ -73,10 +74,13 @@ const char* Connection::take_offer(const Upgrade& offer, std::vector<Descriptor>
       {.to_server = std::move(descriptors[0]), .to_client = std::move(descriptors[1])},
       ring_->capacity_bytes);
   if (!memory) return refuse(memory.error());
+  const auto no_doorbell = [&](int error) {
+    return refuse("the server has no doorbell: " + os::describe_shortage(error));
+  };
   auto doorbell = os::Doorbell::create();
-  if (!doorbell) return refuse("the server has no free descriptor");
+  if (!doorbell) return no_doorbell(doorbell.error().code);
   auto hears = doorbell->duplicate_listening_end();
-  if (!hears) return refuse("the server has no free descriptor");
+  if (!hears) return no_doorbell(hears.error().system_error());
   channel_.add_ring(std::move(*memory), std::move(*doorbell),
                     os::DoorbellListener(std::move(descriptors[2])));
   if (!loop_.watch_doorbell(*this)) {

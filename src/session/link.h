@@ -136,7 +136,7 @@ class Link final : private protocol::Events {
   // link_ring.cc
   void consider_ring(Moment now);
   const char* take_grant(const wire::Upgrade& grant);
-  [[nodiscard]] bool make_ring(std::size_t capacity_bytes);
+  [[nodiscard]] std::expected<void, std::string> make_ring(std::size_t capacity_bytes);
   const char* take_acceptance(std::vector<Descriptor>&& descriptors);
   void take_refusal(std::string_view reason);
   void give_ring_up(std::string_view reason);

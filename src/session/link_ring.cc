@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "os/clock.h"
+#include "os/shortage.h"
 #include "session/link.h"
 #include "session/ring_breach.h"
 
@@ -75,24 +76,31 @@ const char* Link::take_grant(const Upgrade& grant) {
   if (!ring::is_capacity(grant.capacity_bytes) || grant.capacity_bytes > ring_options_.bytes) {
     return "a ring of a size that was not asked for";
   }
-  if (!make_ring(grant.capacity_bytes)) give_ring_up("no memory or descriptor for it");
+  if (const auto made = make_ring(grant.capacity_bytes); !made) give_ring_up(made.error());
   return nullptr;
 }
 
-/// Offers it, if everything that it takes can be had.
-bool Link::make_ring(std::size_t capacity_bytes) {
+/// Offers it, if everything that it takes can be had; else says what could not.
+std::expected<void, std::string> Link::make_ring(std::size_t capacity_bytes) {
+  const auto without = [](std::string_view what, int error) {
+    return std::unexpected("no " + std::string(what) + " for it: " + os::describe_shortage(error));
+  };
   auto made = transport::RingMemory::make(capacity_bytes);
+  if (!made) return without("shared memory", made.error().code);
   auto doorbell = os::Doorbell::create();
-  auto poller = os::Poller::create();
-  auto kick = os::Bell::create();
-  if (!made || !doorbell || !poller || !kick) return false;
+  if (!doorbell) return without("doorbell", doorbell.error().code);
   auto hears = doorbell->duplicate_listening_end();
   auto with_move = doorbell->duplicate_listening_end();
-  if (!hears || !with_move) return false;
-  if (!poller->add(channel_.fd(), EPOLLIN, &channel_) ||
-      !poller->add(kick->fd(), EPOLLIN, &ring_->kick)) {
-    return false;
+  if (!hears || !with_move) {
+    return without("doorbell", (!hears ? hears : with_move).error().system_error());
   }
+  auto poller = os::Poller::create();
+  if (!poller) return without("poller", poller.error().code);
+  auto kick = os::Bell::create();
+  if (!kick) return without("poller", kick.error().code);
+  const auto socket = poller->add(channel_.fd(), EPOLLIN, &channel_);
+  const auto kicked = poller->add(kick->fd(), EPOLLIN, &ring_->kick);
+  if (!socket || !kicked) return without("poller", (!socket ? socket : kicked).error().code);
   std::vector<Descriptor> sent;
   sent.push_back(std::move(made->files.to_server));
   sent.push_back(std::move(made->files.to_client));
@@ -104,7 +112,7 @@ bool Link::make_ring(std::size_t capacity_bytes) {
   ring_->kick = std::move(*kick);
   ring_->stage = ClientRing::Stage::offered;
   session_.upgrade(ring_->id, step_of(Upgrade::Step::offer, capacity_bytes), std::move(sent));
-  return true;
+  return {};
 }
 
 const char* Link::take_acceptance(std::vector<Descriptor>&& descriptors) {

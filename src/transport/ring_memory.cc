@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "os/file.h"
+#include "os/shortage.h"
 
 namespace tincan::transport {
 
@@ -68,7 +69,10 @@ std::expected<RingMemory, std::string> RingMemory::take(Files files, std::size_t
   }
   auto in = os::Mapping::readable(files.to_server.get(), bytes);
   auto out = os::Mapping::writable(files.to_client.get(), bytes);
-  if (!in || !out) return std::unexpected("the memory cannot be mapped");
+  if (!in || !out) {
+    return std::unexpected("the memory cannot be mapped: " +
+                           os::describe_shortage((!in ? in : out).error().code));
+  }
   new (out->bytes().data()) ring::Words;
   return RingMemory(std::move(*out), std::move(*in), std::move(files.to_client));
 }
