@@ -66,6 +66,7 @@ Result<void> Client::State::begin(Submitted& call, Link& link) {
     if (!copies) return std::unexpected(std::move(copies.error()));
     call.descriptors = std::move(*copies);
   }
+  if (options_.transport == Transport::automatic) link.count_call(os::now());
   // Calls that completions make go out together when all have run: process() sees to it.
   const bool write_now = completing_client != this;
   if (auto begun = link.start(call, write_now); !begun) {

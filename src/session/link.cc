@@ -102,7 +102,7 @@ void Link::abandon(LinkCall& call) {
 }
 
 void Link::run(LinkCall& call, Lock& lock, Moment now, Moment deadline) {
-  if (ring_ == nullptr) consider_ring(now);
+  count_call(now);
   if (call.is_batch && !is_for_streams_) make_room_for_streams();
   join(call);
   if (auto started = start(call); !started) {

@@ -65,6 +65,11 @@ class Link final : private protocol::Events {
   /// Makes `call` and waits for its end, at most until `deadline` and the grace for a verdict.
   /// `now` is a moment ago: the clock is not looked at again before the first wait.
   void run(LinkCall& call, Lock& lock, Moment now, Moment deadline);
+  /// A call is about to be started: so many in so short a time are worth a ring. `run` counts its
+  /// own.
+  void count_call(Moment now) {
+    if (ring_ == nullptr) consider_ring(now);
+  }
   /// Begins `call` without waiting; unless `write_now`, a later `write` is due.
   /// Errors: as Session::start.
   [[nodiscard]] Result<void> start(LinkCall& call, bool write_now = true);

@@ -34,6 +34,20 @@ TEST_F(LastingRings, CarryCallsThatAreSubmittedFromAPollLoop) {
   EXPECT_GT(client.ring_bytes(), 0u);
 }
 
+TEST_F(LastingRings, AreAskedForByCallsThatAreSubmitted) {
+  server_.run();
+  Client client = server_.connect(eager());
+  ASSERT_GE(client.fd(), 0);
+  for (int i = 0; i < 1000 && client.ring_bytes() == 0; ++i) {
+    std::optional<std::string> answer;
+    const auto done = [&](Result<Reply> reply) { answer = or_exit(std::move(reply)).text(); };
+    ASSERT_TRUE(client.submit("echo", bytes_of(std::to_string(i)), done, {.deadline = patience}));
+    ASSERT_TRUE(process_until(client, [&] { return answer.has_value(); }));
+    EXPECT_EQ(*answer, std::to_string(i));
+  }
+  EXPECT_GT(client.ring_bytes(), 0u) << client.ring_refusal();
+}
+
 // fd() rests while nothing comes, and becomes readable when something does.
 TEST_F(LastingRings, LetTheDescriptorOfAClientRestUntilSomethingComes) {
   std::optional<Request> held;
