@@ -156,7 +156,8 @@ class Client {
   [[nodiscard]] std::uint64_t reconnects() const;
   /// The size of the ring that carries the present connection, each way; 0: the socket carries it.
   [[nodiscard]] std::uint64_t ring_bytes() const;
-  /// Why there is no ring although one was asked for; empty: none was, or it was granted.
+  /// Why there is no ring although one was asked for, or none larger; empty: none was, or it was
+  /// granted. In the server's words, its control characters replaced by dots.
   [[nodiscard]] std::string ring_refusal() const;
 
   struct State;

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "base/printable.h"
 #include "os/clock.h"
 #include "os/shortage.h"
 #include "session/link.h"
@@ -28,7 +29,7 @@ Upgrade step_of(Upgrade::Step step, std::uint64_t capacity_bytes = 0,
 
 }  // namespace
 
-/// Called for each call. So many in so short a time are worth a ring.
+/// Called for each call while there is no ring.
 void Link::consider_ring(Moment now) {
   if (ring_options_.transport == Transport::socket) return;
   if (calls_since_ == Moment()) calls_since_ = now;
@@ -60,7 +61,7 @@ const char* Link::on_upgrade(std::uint64_t id, const Upgrade& step,
 }
 
 void Link::take_refusal(std::string_view reason) {
-  ring_refusal_ = reason;
+  ring_refusal_ = printable(reason, reason.size());
   ring_pause_ = std::clamp(2 * ring_pause_, pause_first, pause_longest);
   ask_again_ = os::now() + ring_pause_;
   ring_.reset();

@@ -41,9 +41,9 @@ class RawRingServer {
   bool moved = false;  ///< What it says goes into its ring.
 
   bool say(Step step, std::uint64_t id = 1, std::uint64_t bytes = 0,
-           const std::vector<int>& descriptors = {}) {
+           const std::vector<int>& descriptors = {}, std::string_view reason = {}) {
     RawPeer::Bytes frame(wire::encoded_upgrade_bytes_max);
-    const wire::Upgrade upgrade{.step = step, .capacity_bytes = bytes, .reason = {}};
+    const wire::Upgrade upgrade{.step = step, .capacity_bytes = bytes, .reason = reason};
     frame.resize(wire::encode_upgrade(id, upgrade, frame.data()));
     return descriptors.empty() ? peer->send(frame) : peer->send_with(frame, descriptors);
   }

@@ -127,6 +127,25 @@ INSTANTIATE_TEST_SUITE_P(
                             }}),
     [](const auto& one) { return std::string(one.param.name); });
 
+// What it says may end up on a terminal.
+TEST(RingOfAServer, IsRefusedInWordsThatCanBePrinted) {
+  RawRingServer server;
+  auto caller = std::async(std::launch::async, [&] {
+    while (server.connected->call("echo", "x", {.deadline = patience})->text() != "last") {
+    }
+  });
+  EXPECT_TRUE(server.serve_until(Step::ask));
+  server.say(Step::refuse, 1, 0, {}, "no\x1b[2J\r\nring");
+  auto refusal = std::async(std::launch::async, [&] {
+    return eventually([&] { return !server.connected->ring_refusal().empty(); });
+  });
+  while (refusal.wait_for(0s) != std::future_status::ready)
+    server.serve(next_call(*server.peer).id);
+  answer(*server.peer, next_call(*server.peer).id, "last");
+  EXPECT_TRUE(refusal.get());
+  EXPECT_EQ(server.connected->ring_refusal(), "no.[2J..ring");
+}
+
 // One thread sleeps for room in the ring; another one finds the lie when it writes.
 TEST(RingOfAServer, WhoseLieOneThreadFindsEndsTheCallOfTheOneThatSleeps) {
   RawRingServer server;
