@@ -88,8 +88,9 @@ struct ServerOptions {
   std::uint32_t ring_grants_per_second = limits::ring_grants_per_second;  ///< To one uid.
   std::uint64_t ring_bytes_max = limits::ring_bytes_max;    ///< The largest, each way.
   std::chrono::milliseconds ring_idle = limits::ring_idle;  ///< Unused until taken back.
-  std::chrono::milliseconds handshake_deadline = limits::handshake_deadline;  ///< accept → HELLO.
-  std::chrono::milliseconds drain_deadline = limits::drain_deadline;          ///< stop() → end.
+  /// accept → HELLO; and from a ring that was granted to its memory.
+  std::chrono::milliseconds handshake_deadline = limits::handshake_deadline;
+  std::chrono::milliseconds drain_deadline = limits::drain_deadline;  ///< stop() → end.
   /// Without descriptors or memory for the next connection, until it is tried again; not 0.
   std::chrono::milliseconds accept_rest = limits::accept_rest;
   std::chrono::milliseconds slow_handler = limits::slow_handler;  ///< Named in the log.

@@ -71,7 +71,7 @@ class Connection final : private protocol::Events {
     return channel_.peer_cpu();
   }
   [[nodiscard]] bool is_ring_readable() { return channel_.is_ring_readable(); }
-  /// Takes the ring back when it was not used since the last time.
+  /// Takes the ring back when it was not used since the last time, or not even offered in time.
   void look_at_ring();
   /// Null without one.
   [[nodiscard]] ServerRing* ring() const { return ring_.get(); }

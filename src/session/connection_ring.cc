@@ -21,10 +21,9 @@ const char* Connection::on_upgrade(std::uint64_t id, const Upgrade& step,
   if (ring_ != nullptr && channel_.is_ring_over()) tend_ring();
   if (step.step == Step::ask && ring_ == nullptr) return take_wish(id, step);
   if (ring_ == nullptr || ring_->id != id) return "UPGRADE without an agreement";
-  if (step.step == Step::offer && ring_->stage == Stage::granted) {
-    return take_offer(step, std::move(descriptors));
-  }
-  if (step.step == Step::refuse && ring_->stage == Stage::granted) {
+  const bool may_offer = ring_->stage == Stage::granted || ring_->stage == Stage::lapsed;
+  if (step.step == Step::offer && may_offer) return take_offer(step, std::move(descriptors));
+  if (step.step == Step::refuse && may_offer) {
     drop_ring();
     return nullptr;
   }
@@ -59,6 +58,7 @@ const char* Connection::take_wish(std::uint64_t id, const Upgrade& wish) {
   session_.upgrade(
       id, {.step = Upgrade::Step::grant, .capacity_bytes = ring_->capacity_bytes, .reason = {}},
       {});
+  loop_.await_offer(*ring_);
   return nullptr;
 }
 
@@ -69,6 +69,7 @@ const char* Connection::take_offer(const Upgrade& offer, std::vector<Descriptor>
     return nullptr;
   };
   if (offer.capacity_bytes != ring_->capacity_bytes) return "a ring of another size than granted";
+  if (ring_->stage == ServerRing::Stage::lapsed) return refuse("it was offered too late");
   if (os::is_listening_end(descriptors[2].get()) != true) return refuse("no doorbell");
   auto memory = transport::RingMemory::take(
       {.to_server = std::move(descriptors[0]), .to_client = std::move(descriptors[1])},
@@ -137,6 +138,12 @@ void Connection::tend_ring() {
 }
 
 void Connection::look_at_ring() {
+  if (ring_->stage == ServerRing::Stage::granted) {
+    ring_->looked_at.leave();
+    give_ring_back();
+    ring_->stage = ServerRing::Stage::lapsed;
+    return;
+  }
   const bool used = std::exchange(ring_->used, false);
   if (used || !channel_.writes_to_ring()) return loop_.look_at_ring_later(*ring_);
   ring_->looked_at.leave();

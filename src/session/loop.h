@@ -96,6 +96,8 @@ class Loop {
   void unwatch_doorbell(Connection& connection);
   /// There may be something in it, though nobody rings.
   void keep_awake(ServerRing& ring) { awake_.push(ring.awake); }
+  /// Looks after the deadline whether the client has offered its memory.
+  void await_offer(ServerRing& ring);
   /// Looks after a while whether it lies idle.
   void look_at_ring_later(ServerRing& ring);
   /// From now on every ring without anything in it rings when there is. False: some have something,
@@ -173,7 +175,8 @@ class Loop {
   ConnectionQueue to_read_;
   SpinBudget spins_;
   ConnectionQueue awake_;               ///< Those with rings that are not asleep.
-  ConnectionQueue looked_at_;           ///< Those with rings, the longest ago first.
+  ConnectionQueue granted_;             ///< Those that may offer one, the longest ago first.
+  ConnectionQueue looked_at_;           ///< Those with rings, likewise.
   std::unique_ptr<Connection> buried_;  ///< The first of a chain.
   std::vector<std::unique_ptr<Connection>> connections_;
   std::atomic<std::uint32_t> load_ = 0;

@@ -75,21 +75,33 @@ bool Loop::let_rings_sleep() {
   return all_sleep;
 }
 
+void Loop::await_offer(ServerRing& ring) {
+  ring.look_again = read_clock() + service_.handshake_deadline;
+  granted_.push(ring.looked_at);
+}
+
 void Loop::look_at_ring_later(ServerRing& ring) {
   ring.look_again = read_clock() + service_.ring_idle;
   looked_at_.push(ring.looked_at);
 }
 
 void Loop::look_at_rings(Moment now) {
-  while (Connection* const connection = looked_at_.front()) {
-    if (connection->ring()->look_again > now) return;
-    guard(*connection, [&] { connection->look_at_ring(); });
+  for (const ConnectionQueue* const queue : {&granted_, &looked_at_}) {
+    while (Connection* const connection = queue->front()) {
+      if (connection->ring()->look_again > now) break;
+      guard(*connection, [&] { connection->look_at_ring(); });
+    }
   }
 }
 
 Moment Loop::next_look_at_rings() const {
-  const Connection* const first = looked_at_.front();
-  return first == nullptr ? Moment::never() : first->ring()->look_again;
+  Moment earliest = Moment::never();
+  for (const ConnectionQueue* const queue : {&granted_, &looked_at_}) {
+    if (const Connection* const first = queue->front()) {
+      earliest = std::min(earliest, first->ring()->look_again);
+    }
+  }
+  return earliest;
 }
 
 }  // namespace tincan::session

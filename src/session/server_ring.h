@@ -14,6 +14,7 @@ struct ServerRing {
 
   enum class Stage : std::uint8_t {
     granted,    ///< The client may offer its memory.
+    lapsed,     ///< It took too long: its place is another's, and its offer will be refused.
     accepted,   ///< We have moved, and the client is to follow.
     in_use,     ///< Both directions go through it.
     returning,  ///< It is revoked, and the client is to follow.
@@ -25,7 +26,7 @@ struct ServerRing {
   bool counted = true;   ///< By the quota.
   bool watched = false;  ///< The client's doorbell, by epoll.
   bool used = false;     ///< Since it was looked at last.
-  Moment look_again;     ///< Whether it is used.
+  Moment look_again;     ///< Whether it is used; at first, whether it was offered.
   Queued awake;          ///< It does not ring us: we look whether there is something.
   Queued looked_at;
 };

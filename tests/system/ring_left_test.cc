@@ -87,6 +87,37 @@ TEST_F(FewAbandonedRings, AreNotCountedAgainstThoseThatCome) {
   }
 }
 
+class GrantedRings : public Rings {
+ protected:
+  GrantedRings() : Rings(ServerOptions{.rings_max = 1, .handshake_deadline = 50ms}) {}
+};
+
+TEST_F(GrantedRings, GoToOthersWhenTheyAreNotOfferedInTime) {
+  server_.run();
+  RawRing ring(server_.path());
+  ring.say(RawRing::Step::ask);
+  ASSERT_EQ(ring.hear().step, RawRing::Step::grant);
+  RawRing other(server_.path());
+  std::uint64_t id = 0;
+  EXPECT_TRUE(eventually([&] {
+    other.say(RawRing::Step::ask, ++id);
+    return other.hear().step == RawRing::Step::grant;
+  }));
+  ring.say(RawRing::Step::offer);
+  const auto answer = ring.hear();
+  EXPECT_EQ(answer.step, RawRing::Step::refuse);
+  EXPECT_EQ(answer.reason, "it was offered too late");
+  other.peer.close();
+  id = 1;
+  EXPECT_TRUE(eventually([&] {
+    ring.say(RawRing::Step::ask, ++id);
+    if (ring.hear().step != RawRing::Step::grant) return false;
+    ring.say(RawRing::Step::offer, id);
+    return ring.hear().step == RawRing::Step::accept;
+  }));
+  EXPECT_EQ(server_->counts().rings, 1u);
+}
+
 class IdleAbandonedRings : public AbandonedRings {
  protected:
   IdleAbandonedRings() : AbandonedRings(100ms) {}
