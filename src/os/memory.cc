@@ -86,6 +86,12 @@ Sys<Mapping> Mapping::make(int file, std::size_t bytes, int protection) {
   return mapping;
 }
 
+Sys<void> Mapping::lock() const {
+  if (const int error = before(Call::mlock)) return failed(error);
+  // As mlock, which the sanitizers make do nothing.
+  return done(::mlock2(bytes_.data(), bytes_.size(), 0));
+}
+
 Mapping::~Mapping() {
   if (!bytes_.empty()) ::munmap(bytes_.data(), bytes_.size());
 }

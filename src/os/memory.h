@@ -49,6 +49,9 @@ class Mapping {
   ~Mapping();
 
   [[nodiscard]] std::span<std::byte> bytes() const { return bytes_; }
+  /// Keeps its pages in memory for as long as it is mapped: none is ever written to a disk and read
+  /// back. Errors: ENOMEM, EPERM RLIMIT_MEMLOCK is too low; see describe_lock_shortage.
+  [[nodiscard]] Sys<void> lock() const;
 
  private:
   [[nodiscard]] static Sys<Mapping> make(int file, std::size_t bytes, int protection);

@@ -31,6 +31,7 @@ enum class Call : std::uint8_t {
   listen,
   lock,
   memfd,
+  mlock,
   mmap,
   open,
   pidfd,

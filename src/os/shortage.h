@@ -8,4 +8,7 @@ namespace tincan::os {
 /// now, and how it is raised.
 [[nodiscard]] std::string describe_shortage(int error);
 
+/// The same of memory that cannot be locked.
+[[nodiscard]] std::string describe_lock_shortage(int error);
+
 }  // namespace tincan::os

@@ -43,6 +43,7 @@ inline constexpr CallErrors call_errors[] = {
     {os::Call::listen, {EADDRINUSE}},
     {os::Call::lock, {EAGAIN, ENOLCK}},
     {os::Call::memfd, {EMFILE, ENFILE, ENOMEM}},
+    {os::Call::mlock, {ENOMEM, EPERM}},
     {os::Call::mmap, {ENOMEM, EPERM}},
     {os::Call::open, {EMFILE, ENOMEM, EACCES, ENOENT, ENOSPC, EROFS, ELOOP}},
     {os::Call::pidfd, {EMFILE, ENFILE, ENOMEM}},

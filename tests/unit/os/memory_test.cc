@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 
 namespace tincan::os {
 namespace {
@@ -55,6 +56,26 @@ TEST(Memory, SealedForFutureWritesIsWrittenByItsMakerAlone) {
   writer->bytes()[0] = std::byte{1};
   EXPECT_EQ(Mapping::readable(file->get(), four_pages_bytes)->bytes()[0], std::byte{1});
   EXPECT_EQ(*seals_of(file->get()) & F_SEAL_FUTURE_WRITE, unsigned{F_SEAL_FUTURE_WRITE});
+}
+
+TEST(Memory, ThatIsLockedIsLockedUntilItIsUnmapped) {
+  const auto locked = [] {
+    std::ifstream status("/proc/self/status");
+    for (std::string word; status >> word;) {
+      std::uint64_t kib = 0;
+      if (word == "VmLck:" && status >> kib) return kib * 1024;
+    }
+    return UINT64_MAX;
+  };
+  const std::uint64_t before = locked();
+  {
+    const auto file = memory_file(four_pages_bytes);
+    const auto mapping = Mapping::readable(file->get(), four_pages_bytes);
+    ASSERT_TRUE(mapping);
+    ASSERT_TRUE(mapping->lock());
+    EXPECT_EQ(locked(), before + four_pages_bytes);
+  }
+  EXPECT_EQ(locked(), before);
 }
 
 TEST(Memory, GivesItsPagesBackWhenPunchedOut) {

@@ -22,6 +22,15 @@ TEST(ShortageText, OfWhatHasNoLimitToRaiseIsTheSystemsWord) {
   EXPECT_EQ(describe_shortage(ENOMEM), "Cannot allocate memory");
 }
 
+TEST(ShortageText, OfLockedMemoryNamesTheLimitAndHowItIsRaised) {
+  rlimit limit;
+  ASSERT_EQ(::getrlimit(RLIMIT_MEMLOCK, &limit), 0);
+  const std::string raise = "; raise the limit of locked memory (ulimit -l, now " +
+                            std::to_string(limit.rlim_cur / 1024) + " KiB)";
+  EXPECT_EQ(describe_lock_shortage(ENOMEM),
+            "Cannot allocate memory" + (limit.rlim_cur == RLIM_INFINITY ? std::string() : raise));
+}
+
 TEST(ShortageText, OfAnErrorThatTheSystemDoesNotKnowIsItsNumber) {
   EXPECT_EQ(describe_shortage(12345), "error 12345");
 }
