@@ -18,6 +18,7 @@ namespace upgrade_tag {
 constexpr std::uint8_t step = 1;
 constexpr std::uint8_t capacity_bytes = 2;
 constexpr std::uint8_t reason = 3;
+constexpr std::uint8_t kept = 4;
 }  // namespace upgrade_tag
 
 void write_header(Kind kind, std::uint64_t id, std::size_t body_bytes, std::byte* out) {
@@ -72,6 +73,9 @@ bool take_upgrade_field(const Field& field, Upgrade& upgrade) {
     case upgrade_tag::reason:
       upgrade.reason = field.text();
       return true;
+    case upgrade_tag::kept:
+      upgrade.kept = true;
+      return field.value.empty();
     default:
       return true;
   }
@@ -149,6 +153,7 @@ std::size_t encode_upgrade(std::uint64_t id, const Upgrade& upgrade, std::byte* 
   if (!upgrade.reason.empty()) {
     writer.field(upgrade_tag::reason, upgrade.reason.substr(0, field_bytes_max));
   }
+  if (upgrade.kept) writer.field(upgrade_tag::kept, std::string_view(""));
   const FrameHeader header{.body_bytes = static_cast<std::uint32_t>(writer.end() - body),
                            .kind = Kind::upgrade,
                            .flags = 0,

@@ -81,6 +81,7 @@ struct Upgrade {
   Step step = Step::ask;
   std::uint64_t capacity_bytes = 0;  ///< Of each ring: ask, grant and offer.
   std::string_view reason;           ///< Of refuse. Borrowed; up to 255 bytes, longer is cut.
+  bool kept = false;                 ///< Of ask: not to be taken back for lying idle.
 
   /// How many descriptors travel with a step.
   [[nodiscard]] static constexpr std::uint16_t descriptors_with(Step step) {
@@ -93,7 +94,7 @@ struct Upgrade {
   }
 };
 /// The longest UPGRADE frame that we write.
-inline constexpr std::size_t encoded_upgrade_bytes_max = sizeof(FrameHeader) + 3 + 10 + 2 + 255;
+inline constexpr std::size_t encoded_upgrade_bytes_max = sizeof(FrameHeader) + 3 + 10 + 2 + 255 + 2;
 /// Writes the frame to `out`, where encoded_upgrade_bytes_max have room, and returns how many bytes
 /// that was. The descriptors that it announces are the caller's to attach.
 [[nodiscard]] std::size_t encode_upgrade(std::uint64_t id, const Upgrade& upgrade, std::byte* out);

@@ -64,12 +64,20 @@ TEST_P(UpgradeStep, ComesBackAsWritten) {
   EXPECT_EQ(decoded->step, each.upgrade.step);
   EXPECT_EQ(decoded->capacity_bytes, each.upgrade.capacity_bytes);
   EXPECT_EQ(decoded->reason, each.upgrade.reason);
+  EXPECT_EQ(decoded->kept, each.upgrade.kept);
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Of, UpgradeStep,
     ::testing::Values(
         UpgradeSample{"ask", upgrade_of(Upgrade::Step::ask, some_capacity_bytes), 0, false},
+        UpgradeSample{"ask_for_good",
+                      {.step = Upgrade::Step::ask,
+                       .capacity_bytes = some_capacity_bytes,
+                       .reason = {},
+                       .kept = true},
+                      0,
+                      false},
         UpgradeSample{"grant", upgrade_of(Upgrade::Step::grant, UINT64_MAX), 0, false},
         UpgradeSample{"refuse", upgrade_of(Upgrade::Step::refuse, 0, "no"), 0, false},
         UpgradeSample{"offer", upgrade_of(Upgrade::Step::offer, 1), 3, false},
@@ -92,6 +100,9 @@ TEST(Upgrade, RefusesEveryFieldOfAnotherLength) {
     EXPECT_EQ(decode_upgrade(upgrade_body({{1, value}})).has_value(), length == 1) << length;
     EXPECT_EQ(decode_upgrade(upgrade_body({{1, "\1"}, {2, value}})).has_value(), length == 8)
         << length;
+    const auto kept = decode_upgrade(upgrade_body({{1, "\1"}, {4, value}}));
+    EXPECT_EQ(kept.has_value(), length == 0) << length;
+    EXPECT_EQ(kept && kept->kept, length == 0) << length;
   }
 }
 
@@ -128,7 +139,7 @@ TEST(Upgrade, IsMalformedWhenCutAnywhereButBetweenFields) {
 
 TEST(Upgrade, SkipsFieldsItDoesNotKnow) {
   const Bytes body =
-      upgrade_body({{4, "later"}, {1, "\1"}, {255, ""}, {2, eight_bytes(some_capacity_bytes)}});
+      upgrade_body({{5, "later"}, {1, "\1"}, {255, ""}, {2, eight_bytes(some_capacity_bytes)}});
   const auto decoded = decode_upgrade(body);
   ASSERT_TRUE(decoded);
   EXPECT_EQ(decoded->capacity_bytes, some_capacity_bytes);
