@@ -48,7 +48,7 @@ struct ListenOptions {
   bool abstract = false;
 };
 
-/// How to wait for what comes through a ring.
+/// How to wait for what comes, through a ring or at a socket.
 enum class Waiting : std::uint8_t {
   block,     ///< Sleep at once: no CPU time is spent, and each message pays for a wake-up.
   adaptive,  ///< Look for a moment before sleeping, where and when that has been worth it.

@@ -12,6 +12,7 @@
 #include "base/payload.h"
 #include "base/time.h"
 #include "protocol/call.h"
+#include "protocol/events.h"
 #include "protocol/outbox.h"
 #include "protocol/settings.h"
 #include "protocol/verdict.h"
@@ -24,41 +25,6 @@
 /// The protocol of one connection, without any I/O: bytes, descriptors and the time go in; bytes to
 /// write and events come out. The same code runs behind a socket, a ring and a simulator.
 namespace tincan::protocol {
-
-/// Hears what happens on a session. Called from inside `receive`, `written` and `end`; may start
-/// calls and answer, must not destroy the session.
-class Events {
- public:
-  virtual ~Events() = default;
-  /// The time, asked for when a call's deadline is to be judged.
-  virtual Moment now() = 0;
-  /// The peer's HELLO was accepted: calls may go out, and come in.
-  virtual void on_hello() = 0;
-  /// A whole call. It is to be answered once by `reply` or `fail`, unless it is one-way, and
-  /// released once.
-  virtual void on_call(IncomingCall&& call) = 0;
-  /// One-way messages without descriptors, to be taken while they lie in the input, which saves a
-  /// copy of each. False: each of them is wanted as a call; `on_call` gets them one by one.
-  virtual bool on_batch(const IncomingBatch& /*batch*/) { return false; }
-  /// A whole call came after its deadline; it was answered so, and not handed over.
-  virtual void on_expired() {}
-  /// Whether the peer's requests may hold so many bytes here in all. False: there is no room for
-  /// the next one now, and it is refused as `exhausted`.
-  virtual bool may_hold(std::uint64_t /*bytes*/) { return true; }
-  /// The caller of the incoming call tagged with `tag` has given it up. It still wants an answer.
-  virtual void on_cancel(void* tag) = 0;
-  /// `call` has ended, and is the caller's again: with `call.answer`, or because of `failure`,
-  /// which may be moved from. For a one-way call without failure: its last byte was written.
-  virtual void on_end(OutgoingCall& call, Failure* failure) = 0;
-  /// A step towards a ring, or away. Returns what the peer did wrong, or null. After one that ends
-  /// the stream, `receive` takes nothing more of this stream: what comes next comes from elsewhere.
-  virtual const char* on_upgrade(std::uint64_t /*id*/, const wire::Upgrade& /*step*/,
-                                 std::vector<Descriptor>&& /*descriptors*/) {
-    return "an UPGRADE that nobody asked for";
-  }
-  /// The peer takes no further calls; those it had accepted it will still answer.
-  virtual void on_drain() = 0;
-};
 
 /// One connection's protocol, the same on both sides: each may call the other.
 ///
@@ -125,6 +91,13 @@ class Session {
     return outbox_.unsent_bytes() + fragments_bytes_;
   }
   [[nodiscard]] Outbox& outbox() { return outbox_; }
+
+  /// From now on calls and answers say that this side runs on `cpu`: for a peer that looks at its
+  /// socket before it sleeps.
+  void say_cpu(std::uint32_t cpu) { cpu_ = cpu; }
+  /// Where the peer last said that it runs, any number; `cpu_unknown` until it has.
+  [[nodiscard]] std::uint32_t peer_cpu() const { return peer_cpu_; }
+  static constexpr std::uint32_t cpu_unknown = UINT32_MAX;
 
   /// Both sides have this ability.
   [[nodiscard]] bool may(wire::Ability ability) const {
@@ -291,6 +264,7 @@ class Session {
   }
 
   // session_output.cc
+  [[nodiscard]] wire::Prologue prologue_of(const OutgoingCall& call) const;
   void begin(OutgoingCall& call);
   void begin_waiting_calls();
   /// What a first frame has taken of the payload, and where on the stream its deadline stands.
@@ -352,6 +326,8 @@ class Session {
   bool input_moved_ = false;         ///< The stream that is being received has ended.
   std::uint32_t taken_besides_ = 0;  ///< Messages of the frame just taken, but for the first.
   std::uint8_t preamble_bytes_ = 0;
+  std::uint32_t cpu_ = cpu_unknown;
+  std::uint32_t peer_cpu_ = cpu_unknown;
 
   // Outgoing.
   std::uint64_t sequence_ = 0;

@@ -18,6 +18,7 @@ Verdict Session::take_reply(const wire::Frame& frame) {
   std::span<const std::byte> payload;
   wire::Prologue prologue;
   if (!wire::decode_prologue(frame.body, prologue, payload)) return breach("malformed prologue");
+  if (prologue.cpu) peer_cpu_ = *prologue.cpu;
   if (payload.size() > settings_.payload_bytes_max) return breach("a payload over the agreed size");
   if (call == nullptr) return drop_answer(frame, *slot);
   if (auto verdict = take_descriptors(frame, call->answer.descriptors); !verdict) return verdict;

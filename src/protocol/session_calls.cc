@@ -65,6 +65,7 @@ inline Verdict Session::take_first_fragment(const wire::Frame& frame) {
   std::span<const std::byte> payload;
   wire::Prologue prologue;
   if (!wire::decode_prologue(frame.body, prologue, payload)) return breach("malformed prologue");
+  if (prologue.cpu) peer_cpu_ = *prologue.cpu;
   IncomingCall call{
       .id = frame.header.id,
       .method = prologue.method,

@@ -116,12 +116,18 @@ void Session::begin(OutgoingCall& call) {
   completed(call);
 }
 
-/// Writes header and prologue in front of it, which makes it a frame. What is unsent goes first.
-void Session::begin_batch(OutgoingCall& call) {
+inline wire::Prologue Session::prologue_of(const OutgoingCall& call) const {
   wire::Prologue prologue;
   prologue.method = call.method;
   prologue.deadline = call.deadline.nanoseconds();
   prologue.idempotent = call.idempotent;
+  if (cpu_ != cpu_unknown) prologue.cpu = cpu_;
+  return prologue;
+}
+
+/// Writes header and prologue in front of it, which makes it a frame. What is unsent goes first.
+void Session::begin_batch(OutgoingCall& call) {
+  const wire::Prologue prologue = prologue_of(call);
   std::byte encoded[wire::encoded_prologue_bytes_max];
   const wire::PrologueLayout layout = wire::encode_prologue(prologue, encoded);
   const wire::FrameHeader header{
@@ -156,14 +162,10 @@ void Session::begin_in_fragments(OutgoingCall& call) {
 /// Puts its first frame on the stream, and returns how much of the payload is in it.
 template <bool more>
 inline std::size_t Session::encode_call(OutgoingCall& call) {
-  wire::Prologue prologue;
-  prologue.method = call.method;
-  prologue.deadline = call.deadline.nanoseconds();
-  prologue.idempotent = call.idempotent;
   const std::uint8_t flags = call.one_way ? wire::flag_one_way : 0;
   const FirstFrame first = encode_first<more>(
       {.body_bytes = 0, .kind = Kind::call, .flags = flags, .descriptors = 0, .id = call.id_},
-      prologue, call.payload, call.descriptors);
+      prologue_of(call), call.payload, call.descriptors);
   call.deadline_position_ = first.deadline;
   call.stage_ = OutgoingCall::Stage::partly;
   return first.payload_bytes;
@@ -270,7 +272,9 @@ Delivery Session::reply(std::uint64_t id, std::span<const std::byte> payload,
   if (!fits_one_frame(payload.size())) {
     reply_in_fragments(header, payload, descriptors);
   } else {
-    encode_first<false>(header, {}, payload, descriptors);
+    wire::Prologue prologue;
+    if (cpu_ != cpu_unknown) prologue.cpu = cpu_;
+    encode_first<false>(header, prologue, payload, descriptors);
   }
   return Delivery::queued;
 }

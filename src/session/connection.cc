@@ -42,21 +42,29 @@ void Connection::return_room() {
   if (outbox.unsent_bytes() == 0 && !outbox.is_bare()) loop_.take_back_buffer(outbox.bytes());
 }
 
-void Connection::read() {
+bool Connection::look() {
+  if (input_ended_ || !session_.wants_input() || session_.stopped_early()) return false;
+  if (!read()) return false;
+  if (!closed_) flush();
+  return true;
+}
+
+/// False when there was nothing to be read.
+bool Connection::read() {
   if (input_ended_) {
     if (peer_gone_) close();
-    return;
+    return true;
   }
   if (!session_.wants_input()) {
     // What it sent before it went is read when there is room for it again. Nobody waits any more
     // for the answers that keep it waiting.
-    if (!peer_gone_) return;
+    if (!peer_gone_) return true;
     for (RequestState* request = requests_; request != nullptr; request = request->next) {
       if (!request->one_way) abandon(*request);
     }
-    return;
+    return true;
   }
-  if (session_.stopped_early()) return take_unread();
+  if (session_.stopped_early()) return take_unread(), true;
   const std::size_t kept = unread_.size();
   const std::span<std::byte> buffer = loop_.input_buffer();
   if (kept > 0) std::ranges::copy(unread_.bytes(), buffer.begin());
@@ -65,20 +73,21 @@ void Connection::read() {
   const auto read = channel_.read(room, wants_descriptors() ? &descriptors : nullptr);
   if (!read) {
     readable_ = false;
-    if (read.error().code == EPROTO) return breach(ring_breach());
-    if (read.error().code != EAGAIN) close();
-    return;
+    if (read.error().code == EAGAIN) return false;
+    read.error().code == EPROTO ? breach(ring_breach()) : close();
+    return true;
   }
   if (ring_ != nullptr) ring_->used = true;
-  if (read->bytes == 0) return end_of_input();
+  if (read->bytes == 0) return end_of_input(), true;
   if (read->descriptors_lost) {
-    return close(wire::Reason::exhausted, "no room for the descriptors of a call");
+    close(wire::Reason::exhausted, "no room for the descriptors of a call");
+    return true;
   }
   // A read ends early where descriptors came along, although there may be more.
-  const bool drained = read->bytes < room.size() && !wants_descriptors() && !read_on_;
-  if (drained) readable_ = false;
+  readable_ = read->bytes == room.size() || wants_descriptors() || read_on_;
   session_.arrived(std::move(descriptors));
   take(buffer.first(kept + read->bytes));
+  return true;
 }
 
 /// Decodes `bytes`, which begin with what was unread, and keeps what is left.
@@ -111,6 +120,10 @@ void Connection::take_unread() {
 std::optional<std::size_t> Connection::receive(std::span<const std::byte> bytes) {
   borrow_room();
   receiving_ = true;
+  if (session_.peer_cpu() != protocol::Session::cpu_unknown) {
+    session_.say_cpu(loop_.cpu_to_say());
+    if (!channel_.reads_beside()) loop_.look_at_socket_of(*this);
+  }
   const auto consumed = session_.receive(bytes);
   receiving_ = false;
   if (closed_) return std::nullopt;

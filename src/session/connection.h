@@ -41,6 +41,10 @@ class Connection final : private protocol::Events {
   /// Reads once, hands whole calls to their handlers, and writes what came of it. `events` are
   /// those of epoll(7), edge-triggered: what they said stays true until a read finds otherwise.
   void handle(std::uint32_t events);
+  /// The same without an event, for a loop that looks before it sleeps. False: nothing has come.
+  bool look();
+  /// Where the client says that it runs, when it waits at the socket.
+  [[nodiscard]] std::uint32_t peer_cpu() const { return session_.peer_cpu(); }
   /// Writes what is to be written, without waiting, and asks to be told when there is room again.
   void flush();
   /// Puts the answer of `request` on the stream, with `text` unless it is a reply; `flush` is due.
@@ -124,7 +128,7 @@ class Connection final : private protocol::Events {
   void give_ring_back();
   void drop_ring();
   [[nodiscard]] bool wants_descriptors() const { return accepts_descriptors_ || ring_ != nullptr; }
-  void read();
+  bool read();
   void take(std::span<const std::byte> bytes);
   void take_unread();
   [[nodiscard]] std::optional<std::size_t> receive(std::span<const std::byte> bytes);

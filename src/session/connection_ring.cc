@@ -100,6 +100,7 @@ const char* Connection::take_offer(const Upgrade& offer, std::vector<Descriptor>
 
 const char* Connection::take_move() {
   channel_.move_input();
+  loop_.look_at_no_socket_of(*this);
   if (ring_->stage == ServerRing::Stage::accepted) ring_->stage = ServerRing::Stage::in_use;
   ring_->moved = true;
   return nullptr;

@@ -84,6 +84,7 @@ Result<void> Link::greet(Lock& lock, Moment deadline) {
 Result<void> Link::start(LinkCall& call, bool write_now) {
   if (dead_) return std::unexpected(Failure(*death_).with_outcome(Outcome::not_sent));
   Result<void> started;
+  if (!spins_.always_sleeps() && !channel_.writes_to_ring()) session_.say_cpu(os::current_cpu());
   guard([&] { started = session_.start(call); });
   if (dead_) return std::unexpected(no_memory());
   if (started && write_now) write();

@@ -155,6 +155,7 @@ class Link final : private protocol::Events {
 
   void wait(LinkCall* call, Lock& lock, Moment now, Moment until);
   void read_for_all(const LinkCall* call, Lock& lock, Moment now, Moment until);
+  os::Sys<transport::Channel::Read> look_at_socket(Moment until, bool with_descriptors);
   void wait_for_room(LinkCall& call, Lock& lock, Moment until);
   static void sleep(LinkCall& call, Lock& lock, Moment until);
   static bool wake(LinkCall& call);

@@ -75,16 +75,33 @@ void Link::read_for_all(const LinkCall* call, Lock& lock, Moment now, Moment unt
   if (channel_.has_ring()) return read_ring_for_all(call, lock, until);
   const bool for_room = wants_to_write() && !rests();
   const bool with_descriptors = wants_descriptors();  // which others may change meanwhile
+  const bool looks = !for_room && !pump_ && spins_.is_worthwhile(session_.peer_cpu());
   if (rests()) until = std::min(until, write_again_);
   lock.unlock();
   os::Sys<Channel::Read> read = os::failed(ENOMEM);
   try {
-    read = read_waiting(now, until, for_room, with_descriptors);
+    if (looks) read = look_at_socket(until, with_descriptors);
+    if (!looks || (!read && read.error().code == EAGAIN && !spins_.never_sleeps())) {
+      if (looks) now = os::now();
+      read = read_waiting(now, until, for_room, with_descriptors);
+      if (!spins_.always_sleeps()) spins_.slept_since(now);
+    }
   } catch (const std::bad_alloc&) {  // for descriptors that came along
   }
   lock.lock();
   guard([&] { take(std::move(read)); });
   write();  // also the calls that waited for a slot which is free now
+}
+
+/// Reads as soon as there is something, for a moment. EAGAIN: nothing came.
+os::Sys<Channel::Read> Link::look_at_socket(Moment until, bool with_descriptors) {
+  os::Sys<Channel::Read> read = os::failed(EAGAIN);
+  const auto has_come = [&] {
+    read = read_now(with_descriptors);
+    return read || read.error().code != EAGAIN;
+  };
+  [[maybe_unused]] const bool came = spins_.look_for(has_come, until);
+  return read;
 }
 
 void Link::sleep(LinkCall& call, Lock& lock, Moment until) {

@@ -113,16 +113,16 @@ Moment Loop::deadline() const {
 bool Loop::turn(Moment until) {
   if (current_loop == this) return true;
   if (service_.is_forked()) return false;
-  const auto events =
-      awake_.empty() ? poller_.wait(events_, std::min(until, deadline())) : wait_at_rings(until);
   const Turning turning(*this);
   ++turns_;
+  const auto events = wait(std::min(until, deadline()));
+  if (service_.is_forked()) return false;  // a handler has returned in a child
   ConnectionQueue left_over;
   left_over.take(to_read_);
   if (events) {
     for (const epoll_event& event : *events) {
       dispatch(event);
-      if (service_.is_forked()) return false;  // a handler has returned in a child
+      if (service_.is_forked()) return false;
     }
   }
   // Without those that had an event just now, and still have more to be read.

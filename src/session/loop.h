@@ -89,6 +89,17 @@ class Loop {
   void flush_later(Connection& connection) { to_flush_.push(connection.to_be_flushed); }
   /// There is more to be read than a turn's share: it goes on in the next one.
   void read_later(Connection& connection) { to_read_.push(connection.to_be_read); }
+  /// `connection` has a client that waits at its socket: more may come soon.
+  void look_at_socket_of(Connection& connection) {
+    if (!spins_.always_sleeps()) last_served_ = &connection;
+  }
+  void look_at_no_socket_of(const Connection& connection) {
+    if (last_served_ == &connection) last_served_ = nullptr;
+  }
+  /// What clients that wait are told: where this loop runs.
+  [[nodiscard]] std::uint32_t cpu_to_say() const {
+    return spins_.always_sleeps() ? protocol::Session::cpu_unknown : os::current_cpu();
+  }
   // Rings: loop_rings.cc.
 
   /// Has epoll watch the doorbell at which `connection` is rung. False: no memory for it.
@@ -152,9 +163,16 @@ class Loop {
   void empty_mailbox();
   void take_back(RequestState& request);
 
+  // loop_waiting.cc
+  [[nodiscard]] os::Sys<std::span<epoll_event>> wait(Moment until);
+  [[nodiscard]] bool is_looking_worthwhile();
+  [[nodiscard]] bool look(Moment until, os::Sys<std::span<epoll_event>>& events);
+  [[nodiscard]] bool look_once();
+  void charge_look();
+  template <class Visit>
+  void visit_looked_for(Visit visit);
+
   // loop_rings.cc
-  [[nodiscard]] os::Sys<std::span<epoll_event>> wait_at_rings(Moment until);
-  [[nodiscard]] bool look_at_awake(Moment until);
   void look_at_rings(Moment now);
   [[nodiscard]] Moment next_look_at_rings() const;
 
@@ -174,6 +192,7 @@ class Loop {
   ConnectionQueue to_flush_;
   ConnectionQueue to_read_;
   SpinBudget spins_;
+  Connection* last_served_ = nullptr;   ///< Through its socket, of those that wait there.
   ConnectionQueue awake_;               ///< Those with rings that are not asleep.
   ConnectionQueue granted_;             ///< Those that may offer one, the longest ago first.
   ConnectionQueue looked_at_;           ///< Those with rings, likewise.

@@ -117,6 +117,7 @@ void Loop::greeted(Connection& connection) {
 
 void Loop::bury(Connection& connection) {
   if (connection.handshake) greeted(connection);
+  look_at_no_socket_of(connection);
   if (connection.registered) poller_.remove(connection.fd());
   if (connection.account != nullptr) service_.quota.give_back(*connection.account);
   LoopCounts::bump(counts.connections, -1);

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/time.h"
+#include "session/waiting.h"
 #include "tincan/peer.h"
 
 namespace tincan::session {
@@ -21,6 +22,7 @@ struct Account {
   std::uint32_t rings = 0;
   std::uint32_t ring_grants = 0;  ///< In the second that began at `ring_grants_since`.
   Moment ring_grants_since;
+  LookAllowance looks;
 };
 
 /// How many connections and bytes of requests there are, in all and per uid, over all loops of a

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 
 #include "base/time.h"
@@ -26,13 +28,19 @@ class SpinBudget {
   [[nodiscard]] bool is_worthwhile(std::uint32_t peer_cpu) const {
     if (waiting_ == Waiting::block) return false;
     if (waiting_ == Waiting::spin) return true;
-    return confidence_ >= confidence_needed && peer_cpu != os::current_cpu();
+    return confidence_ >= confidence_needed && peer_cpu != unknown_cpu &&
+           peer_cpu != os::current_cpu();
   }
+  /// It never looks, and need not be told how long it slept.
+  [[nodiscard]] bool always_sleeps() const { return waiting_ == Waiting::block; }
   /// The other kinds sleep when the budget is used up; this one only looks at other things.
   [[nodiscard]] bool never_sleeps() const { return waiting_ == Waiting::spin; }
   /// Looks until `something` is true. False: the budget is used up, or `until` has come.
   template <class Something>
   [[nodiscard]] bool look_for(Something something, Moment until);
+
+  /// How long `look_for` has looked, the last time: 0 when no longer than it takes to tell.
+  [[nodiscard]] Nanoseconds looked() const { return looked_; }
 
   /// What a sleep turned out to take.
   void slept_since(Moment start) { learn(os::now().since(start) <= budget()); }
@@ -42,6 +50,7 @@ class SpinBudget {
   static constexpr unsigned looks_a_moment = 16;
   /// A pause between two of them that no look takes: this thread was not running meanwhile.
   static constexpr Nanoseconds held_up = std::chrono::microseconds(200);
+  static constexpr std::uint32_t unknown_cpu = UINT32_MAX;
   static constexpr std::uint8_t confidence_needed = 4;
   static constexpr std::uint8_t confidence_most = 8;
 
@@ -58,12 +67,46 @@ class SpinBudget {
 
   const Waiting waiting_;
   std::uint8_t confidence_ = confidence_needed;
+  Nanoseconds looked_{0};
+};
+
+/// How much of a loop's time one uid's messages may be looked for in vain: an eighth of a CPU, on
+/// all loops together. Whoever lets a server look longer than a sleep and a wake-up would have cost
+/// it pays for the rest, and when the allowance is used up nobody looks for his messages for a
+/// while: they wake the loop instead. Without it a false CPU, or a message just before each look
+/// ends, would buy all of a CPU.
+///
+/// Threads: any.
+class LookAllowance {
+ public:
+  [[nodiscard]] bool is_left(Moment now) const {
+    return used_until_.load(std::memory_order_relaxed) < (now + at_once * parts).nanoseconds();
+  }
+  /// Somebody has looked for so long, until `now`.
+  void charge(Moment now, Nanoseconds looked) {
+    if (looked <= free) return;
+    const std::int64_t before =
+        std::max(used_until_.load(std::memory_order_relaxed), now.nanoseconds());
+    used_until_.store(before + (looked - free).count() * parts, std::memory_order_relaxed);
+  }
+
+ private:
+  /// The CPU time of a sleep and a wake-up. Chosen: a little less than a round trip that sleeps on
+  /// both sides takes on one CPU (9 µs, shared/performance.md) above one that does not (3).
+  static constexpr Nanoseconds free = std::chrono::microseconds(5);
+  static constexpr std::int64_t parts = 8;  ///< Chosen.
+  /// What may be used at once. Chosen: a hundred looks.
+  static constexpr Nanoseconds at_once = std::chrono::milliseconds(10);
+
+  /// If it were used evenly, it would be used up to then.
+  std::atomic<std::int64_t> used_until_ = 0;
 };
 
 template <class Something>
 bool SpinBudget::look_for(Something something, Moment until) {
   const Moment start = os::now();
   const Moment end = std::min(until, start + budget());
+  looked_ = Nanoseconds(0);
   for (Moment last = start;;) {
     for (unsigned i = 0; i < looks_a_moment; ++i) {
       if (something()) {
@@ -77,6 +120,7 @@ bool SpinBudget::look_for(Something something, Moment until) {
       confidence_ = 0;  // others want the CPU
       return something();
     }
+    looked_ = now.since(start);
     if (now >= end) return false;
     last = now;
   }

@@ -146,10 +146,12 @@ std::size_t descriptors_open() {
   return static_cast<std::size_t>(std::distance(begin(folder), end(folder)));
 }
 
-/// Descriptors are counted while the client has its ring, if it is to have one.
+/// Descriptors are counted while the client has its ring, if it is to have one, and the server has
+/// closed the descriptor that came with the move: it has when a call through the ring is answered.
 bool has_ring(Client& client, const Materials& with) {
   if (with.options.transport == Transport::socket) return true;
-  return client.call("echo", "for a ring", patient) && client.ring_bytes() > 0;
+  return client.call("echo", "for a ring", patient) && client.ring_bytes() > 0 &&
+         client.call("echo", "through it", patient) && client.ring_bytes() > 0;
 }
 
 bool fail_each(Client& client, const Materials& with, bool lasting) {

@@ -63,11 +63,12 @@ int main(int count, char** arguments) {
   const std::string_view as = arguments[1];
   const ClientOptions over_a_ring{.waiting = Waiting::spin, .ring_after_calls = 1};
   if (as == "server") {
-    serve(arguments[2], {});
+    serve(arguments[2], {.waiting = Waiting::block});
   } else if (as == "spinning-server") {
     serve(arguments[2], {.waiting = Waiting::spin});
   } else if (as == "client" && count == 4) {
-    call(arguments[2], std::atoi(arguments[3]), {.transport = Transport::socket});
+    call(arguments[2], std::atoi(arguments[3]),
+         {.transport = Transport::socket, .waiting = Waiting::block});
   } else if (as == "ring-client" && count == 4) {
     call(arguments[2], std::atoi(arguments[3]), over_a_ring);
   } else {

@@ -1,0 +1,107 @@
+#include "os/clock.h"
+#include "os/cpu.h"
+#include "session/loop.h"
+#include "session/service.h"
+
+// How a loop waits: it looks for a moment where and when that is worthwhile, and then sleeps.
+// docs/decisions/0019-waiting.md.
+
+namespace tincan::session {
+
+namespace {
+
+/// While something comes each time that the loop looks, turns between two looks at everything else.
+/// Chosen: a look costs as much as a call through a ring.
+constexpr std::uint64_t turns_between_looks = 16;
+/// The same while nothing comes: after so many looks at rings, one of which costs some 20 ns, or at
+/// a socket, which costs ten times as much. Chosen: everything else waits some 5 µs at the most.
+constexpr unsigned looks_between_looks = 256;
+constexpr unsigned looks_at_a_socket = 16;
+
+}  // namespace
+
+/// As the poller's.
+os::Sys<std::span<epoll_event>> Loop::wait(Moment until) {
+  if (awake_.empty() && last_served_ == nullptr) return poller_.wait(events_, until);
+  os::Sys<std::span<epoll_event>> events = std::span<epoll_event>();
+  if (until != Moment() && is_looking_worthwhile()) {
+    const bool came = look(until, events);
+    charge_look();
+    if (came && events && events->empty() && turns_ % turns_between_looks == 0) {
+      return poller_.wait(events_, Moment());
+    }
+    if (came) return events;
+  }
+  if (spins_.never_sleeps() || !let_rings_sleep()) return poller_.wait(events_, Moment());
+  if (until == Moment() || spins_.always_sleeps()) return poller_.wait(events_, until);
+  const Moment start = os::now();
+  events = poller_.wait(events_, until);
+  spins_.slept_since(start);
+  return events;
+}
+
+/// Those whose messages are looked for: with rings that do not ring, and the one whose client waits
+/// at its socket.
+template <class Visit>
+void Loop::visit_looked_for(Visit visit) {
+  awake_.for_each(visit);
+  if (last_served_ != nullptr) visit(*last_served_);
+}
+
+bool Loop::is_looking_worthwhile() {
+  const std::uint32_t cpu = os::current_cpu();
+  bool is_worthwhile = false;
+  awake_.for_each([&](Connection& connection) {
+    const std::uint32_t peer_cpu = connection.look_from(cpu);
+    is_worthwhile = is_worthwhile ||
+                    (spins_.is_worthwhile(peer_cpu) && connection.account->looks.is_left(clock_));
+  });
+  if (is_worthwhile || last_served_ == nullptr) return is_worthwhile;
+  const Account* const account = last_served_->account;
+  return spins_.is_worthwhile(last_served_->peer_cpu()) && account != nullptr &&
+         account->looks.is_left(clock_);
+}
+
+/// True when something came: through a ring or the socket that was looked at, which was seen to, or
+/// as `events`.
+bool Loop::look(Moment until, os::Sys<std::span<epoll_event>>& events) {
+  // Others may have come while the last one was served.
+  unsigned looks = last_served_ != nullptr ? looks_between_looks - looks_at_a_socket : 0;
+  const auto has_something_come = [&] {
+    if (look_once()) return true;
+    looks += last_served_ != nullptr ? looks_at_a_socket : 1;
+    if (looks < looks_between_looks) return false;
+    looks = 0;
+    events = poller_.wait(events_, Moment());
+    return !events || !events->empty();
+  };
+  if (!spins_.look_for(has_something_come, until)) return false;
+  awake_.for_each([&](Connection& connection) {
+    if (connection.is_ring_readable()) read_later(connection);
+  });
+  return true;
+}
+
+bool Loop::look_once() {
+  const bool in_a_ring =
+      awake_.any_of([](Connection& connection) { return connection.is_ring_readable(); });
+  if (in_a_ring || last_served_ == nullptr) return in_a_ring;
+  bool came = false;
+  guard(*last_served_, [&] { came = last_served_->look(); });
+  return came;
+}
+
+/// To all alike: who did not send anything was looked for too.
+void Loop::charge_look() {
+  const Nanoseconds looked = spins_.looked();
+  if (looked == Nanoseconds(0)) return;
+  int connections = 0;
+  visit_looked_for([&](Connection&) { ++connections; });
+  if (connections == 0) return;
+  const Moment now = os::now();
+  visit_looked_for([&](Connection& connection) {
+    if (connection.account != nullptr) connection.account->looks.charge(now, looked / connections);
+  });
+}
+
+}  // namespace tincan::session
