@@ -96,7 +96,7 @@ TEST_F(DeathOfAServer, EndsTheCallThatLooksAtItsRing) {
   }
 }
 
-TEST_F(DeathOfAServer, WakesTheEventLoopOfItsClient) {
+TEST_F(DeathOfAServer, WakesTheEventLoopThatWatchesItsRing) {
   Delays delays;
   for (int i = 0; i < kills() && !HasFailure(); ++i) {
     auto server = start();

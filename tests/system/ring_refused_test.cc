@@ -82,7 +82,7 @@ int call_without_ring(const std::string& path, const std::function<bool()>& begi
   return 0;
 }
 
-class RefusedOnce : public ::testing::TestWithParam<Refusal> {
+class RingRefused : public ::testing::TestWithParam<Refusal> {
  protected:
   void SetUp() override {
 #ifdef __SANITIZE_ADDRESS__
@@ -94,9 +94,9 @@ class RefusedOnce : public ::testing::TestWithParam<Refusal> {
   const TemporaryDirectory directory_;
 };
 
-class RefusedToAClient : public RefusedOnce {};
+class RingRefusedToAClient : public RingRefused {};
 
-TEST_P(RefusedToAClient, LeavesItOnTheSocketAndSaysWhy) {
+TEST_P(RingRefusedToAClient, LeavesItOnTheSocketAndSaysWhy) {
   auto server = start_server(directory_ / "s", add_echo);
   auto client =
       Process::fork([&] { return call_without_ring(directory_ / "s", GetParam().begin); });
@@ -106,9 +106,9 @@ TEST_P(RefusedToAClient, LeavesItOnTheSocketAndSaysWhy) {
   EXPECT_TRUE(reach_ring(bystander));
 }
 
-class RefusedToAServer : public RefusedOnce {};
+class RingRefusedToAServer : public RingRefused {};
 
-TEST_P(RefusedToAServer, LeavesItsClientsOnTheSocketAndTellsThemWhy) {
+TEST_P(RingRefusedToAServer, LeavesItsClientsOnTheSocketAndTellsThemWhy) {
   auto server = start_server(directory_ / "s", [](Server& served) {
     add_echo(served);
     if (!GetParam().begin()) ::_exit(2);
@@ -120,7 +120,7 @@ TEST_P(RefusedToAServer, LeavesItsClientsOnTheSocketAndTellsThemWhy) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    ByTheKernel, RefusedToAClient,
+    ByTheKernel, RingRefusedToAClient,
     ::testing::Values(
         Refusal{"memory_files_unknown", [] { return forbid(SYS_memfd_create, ENOSYS); },
                 "no shared memory for it: Function not implemented"},
@@ -139,7 +139,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& one) { return std::string(one.param.name); });
 
 INSTANTIATE_TEST_SUITE_P(
-    ByTheKernel, RefusedToAServer,
+    ByTheKernel, RingRefusedToAServer,
     ::testing::Values(
         Refusal{"looking_at_seals", [] { return forbid(SYS_fcntl, EPERM, F_GET_SEALS); },
                 "the memory to the server is no file in memory that can be sealed"},
@@ -151,7 +151,7 @@ INSTANTIATE_TEST_SUITE_P(
 #ifdef TINCAN_SEAM
 
 INSTANTIATE_TEST_SUITE_P(
-    AtTheSeam, RefusedToAClient,
+    AtTheSeam, RingRefusedToAClient,
     ::testing::Values(Refusal{"memory_files", [] { return fail_all(os::Call::memfd, ENOSYS); },
                               "no shared memory for it: Function not implemented"},
                       Refusal{"pages", [] { return fail_all(os::Call::allocate, ENOSPC); },
@@ -171,7 +171,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& one) { return std::string(one.param.name); });
 
 INSTANTIATE_TEST_SUITE_P(
-    AtTheSeam, RefusedToAServer,
+    AtTheSeam, RingRefusedToAServer,
     ::testing::Values(Refusal{"mappings", [] { return fail_all(os::Call::mmap, ENOMEM); },
                               "the memory cannot be mapped: Cannot allocate memory"},
                       Refusal{"pipes", [] { return fail_all(os::Call::pipe, EMFILE); },

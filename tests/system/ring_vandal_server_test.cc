@@ -167,9 +167,9 @@ class Caller {
   Client client_;
 };
 
-class VandalServers : public ::testing::TestWithParam<Manner> {};
+class RingsOfVandals : public ::testing::TestWithParam<Manner> {};
 
-TEST_P(VandalServers, HangAndHarmNoClient) {
+TEST_P(RingsOfVandals, HangAndHarmNoClient) {
   const TemporaryDirectory directory;
   auto vandal = Process::fork([&] { return serve_badly(directory / "vandal", GetParam()); });
   auto honest = start_server(directory / "honest", [](Server& server) {
@@ -195,7 +195,7 @@ TEST_P(VandalServers, HangAndHarmNoClient) {
   bystander.join();
 }
 
-INSTANTIATE_TEST_SUITE_P(Over, VandalServers, ::testing::ValuesIn(manners),
+INSTANTIATE_TEST_SUITE_P(Over, RingsOfVandals, ::testing::ValuesIn(manners),
                          [](const auto& one) { return std::string(name_of(one.param)); });
 
 }  // namespace
