@@ -14,6 +14,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr std::uint64_t ring_bytes = 4ull * 1024 * 1024;  // as the twin's
+
 void serve(const std::string& path, const std::function<void()>& ready) {
   auto server = tincan::or_exit(tincan::Server::listen(path));
   std::uint64_t messages = 0;
@@ -42,7 +44,8 @@ int main(int argc, char** argv) {
                                     [&](const auto& ready) { serve(socket.path(), ready); });
   auto client = tincan::or_exit(tincan::Client::connect(
       socket.path(),
-      {.transport = over_ring ? tincan::Transport::automatic : tincan::Transport::socket}));
+      {.transport = over_ring ? tincan::Transport::automatic : tincan::Transport::socket,
+       .ring_bytes = ring_bytes}));
   auto sender = tincan::or_exit(client.sender("message", {.deadline = 10s}));
   const std::string payload(bytes, 'x');
   std::uint64_t sent = 0;

@@ -26,6 +26,7 @@ void stats(const Service& service, Request& request) {
     text.append(name).append(" ").append(std::to_string(value)).append("\n");
   };
   line("connections", counts.connections);
+  line("rings", counts.rings);
   line("accepted", counts.accepted);
   line("refused", counts.refused);
   line("calls", counts.calls);

@@ -14,10 +14,10 @@ namespace tincan::session {
 /// How one thread waits for what another process writes into shared memory: whether it looks for a
 /// while before it sleeps. docs/decisions/0019-waiting.md.
 ///
-/// To look for about as long as a sleep and a wake-up cost, and then to sleep, is never worse than
-/// a few times the better of both. It is not done at all where it cannot help: when the other side
-/// runs on this very CPU, when the last waits took longer than that, or when somebody else wanted
-/// the CPU.
+/// To look for a few times as long as a sleep and a wake-up cost, and then to sleep, is never worse
+/// than as many times the better of both. It is not done at all where it cannot help: when the
+/// other side runs on this very CPU, when the last waits took longer than that, or when somebody
+/// else wanted the CPU.
 ///
 /// Threads: one at a time.
 class SpinBudget {
@@ -54,9 +54,11 @@ class SpinBudget {
   static constexpr std::uint8_t confidence_needed = 4;
   static constexpr std::uint8_t confidence_most = 8;
 
-  /// Twice what a wake-up costs, for the other side may have to be woken before it answers. With
-  /// once, two sides that both sleep would never come to look.
-  [[nodiscard]] static Nanoseconds budget() { return 2 * os::wake_up_cost(); }
+  /// A wait of eight wake-ups is made an eighth longer by one more, and longer waits by less; a
+  /// fifth is what it may be (G4), and the cost is measured to some tenths. It is more than two
+  /// wake-ups, too: the other side may have to be woken before it answers, and with less, two sides
+  /// that both sleep would never come to look.
+  [[nodiscard]] static Nanoseconds budget() { return 8 * os::wake_up_cost(); }
   void learn(bool was_short) {
     if (!was_short) {
       confidence_ = confidence_ > 1 ? static_cast<std::uint8_t>(confidence_ - 2) : 0;
