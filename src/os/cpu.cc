@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 
 #include "os/clock.h"
 
@@ -42,8 +43,15 @@ std::uint32_t current_cpu() {
 Nanoseconds wake_up_cost() {
   static constexpr Nanoseconds least = std::chrono::microseconds(5);
   static constexpr Nanoseconds most = std::chrono::microseconds(100);
-  static const Nanoseconds cost = std::clamp(measure(), least, most);
-  return cost;
+  // Two threads may measure at once. A constant would have a guard, on which a child would wait for
+  // ever that is forked while another thread measures.
+  static std::atomic<std::int64_t> measured = 0;
+  std::int64_t cost = measured.load(std::memory_order_relaxed);
+  if (cost == 0) {
+    cost = std::clamp(measure(), least, most).count();
+    measured.store(cost, std::memory_order_relaxed);
+  }
+  return Nanoseconds(cost);
 }
 
 }  // namespace tincan::os
