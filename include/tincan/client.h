@@ -74,7 +74,9 @@ class Client {
  public:
   /// Connects, checks who the server is, and waits for its HELLO.
   /// Errors: `no_server` · `refused` (which rule) · `not_tincan` (somebody accepts and says
-  /// something else, or nothing) · `deadline` · `path` · `usage` · `exhausted`.
+  /// something else, or nothing) · `deadline` · `path` · `usage` · `exhausted`. With
+  /// Transport::ring also, when there is no ring: `exhausted` (the server's limits, our
+  /// RLIMIT_MEMLOCK) · `unsupported` (the server or the kernel has none).
   [[nodiscard]] static Result<Client> connect(const Address& address,
                                               const ClientOptions& options = {});
   [[nodiscard]] static Result<Client> connect(std::string_view address,

@@ -104,6 +104,11 @@ struct ServerOptions {
 enum class Transport : std::uint8_t {
   socket,     ///< The socket alone.
   automatic,  ///< The socket, and a ring in shared memory while there is enough traffic for one.
+  /// A ring from before the first call to the end of the connection, of `ring_bytes`, or no
+  /// connection: connecting, also again, fails when there is none to be had. Its memory is locked
+  /// (RLIMIT_MEMLOCK, twice `ring_bytes` and two pages) and all there; the server does not take it
+  /// back for lying idle, and counts it like any other.
+  ring,
 };
 
 /// How a client connects and what it accepts.

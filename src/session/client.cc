@@ -248,8 +248,9 @@ Result<Transport> transport_of(const ClientOptions& options) {
   if (said.empty()) return options.transport;
   if (said == "socket") return Transport::socket;
   if (said == "auto") return Transport::automatic;
-  return std::unexpected(
-      Failure(Cause::usage, "TINCAN_TRANSPORT is \"" + said + "\"; it can be socket or auto"));
+  if (said == "ring") return Transport::ring;
+  return std::unexpected(Failure(
+      Cause::usage, "TINCAN_TRANSPORT is \"" + said + "\"; it can be socket, ring or auto"));
 }
 
 }  // namespace

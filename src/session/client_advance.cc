@@ -41,7 +41,7 @@ void Client::State::advance_connection(Lock& lock, Moment now) {
 }
 
 void Client::State::advance_greeting(Moment now) {
-  if (!greeting_->is_dead() && greeting_->greeted()) {
+  if (!greeting_->is_dead() && greeting_->is_ready()) {
     use(std::move(greeting_));
     tell_who_waits();
     connect_pause_ = Nanoseconds(0);
@@ -52,7 +52,7 @@ void Client::State::advance_greeting(Moment now) {
   if (!greeting_->is_dead() && now < greeting_deadline_) return;
   const auto failed = or_no_memory([&]() -> Result<void> {
     const Failure why = greeting_->death().value_or(Failure(Cause::deadline));
-    return std::unexpected(no_greeting(why, address_, options_.connect_deadline));
+    return std::unexpected(not_ready(*greeting_, why, options_.connect_deadline));
   });
   unwatch(*greeting_);
   greeting_.reset();

@@ -10,17 +10,36 @@
 
 namespace tincan {
 
+namespace {
+
+std::string in_words(Nanoseconds time) {
+  const auto milliseconds = std::chrono::round<std::chrono::milliseconds>(time).count();
+  return milliseconds % 1000 == 0 ? std::to_string(milliseconds / 1000) + " s"
+                                  : std::to_string(milliseconds) + " ms";
+}
+
+}  // namespace
+
+Failure Client::State::not_ready(const Link& link, const Failure& why, Nanoseconds waited) const {
+  // With HELLO a link is ready, unless there has to be a ring.
+  const bool lacks_ring = link.greeted() && options_.transport == Transport::ring;
+  if (!lacks_ring || why.cause() == Cause::refused) return no_greeting(why, address_, waited);
+  std::string words = why.detail();
+  if (why.cause() == Cause::deadline) words = "none came in " + in_words(waited);
+  return {Outcome::not_sent, why.cause(),
+          "no ring with " + address_.text() + ": " + words +
+              ". Transport::automatic goes on without one",
+          why.system_error()};
+}
+
 Failure Client::State::no_greeting(const Failure& why, const Address& address, Nanoseconds waited) {
   const std::string name = address.text();
   const std::string raw = "For raw bytes: tincan bytes " + shell_word(name);
   switch (why.cause()) {
-    case Cause::deadline: {
-      const auto milliseconds = std::chrono::round<std::chrono::milliseconds>(waited).count();
-      const std::string time = milliseconds % 1000 == 0 ? std::to_string(milliseconds / 1000) + " s"
-                                                        : std::to_string(milliseconds) + " ms";
+    case Cause::deadline:
       return {Outcome::not_sent, Cause::deadline,
-              name + " accepted us but sent no HELLO in " + time + "; not a tincan server? " + raw};
-    }
+              name + " accepted us but sent no HELLO in " + in_words(waited) +
+                  "; not a tincan server? " + raw};
     case Cause::not_tincan:
       return {Outcome::not_sent, Cause::not_tincan,
               name + " is no tincan server: " + why.detail() + ". " + raw};
@@ -153,7 +172,7 @@ Result<void> Client::State::greet(std::unique_ptr<Link> link, Lock& lock, Moment
     if (own_time && greeted.error().cause() == Cause::deadline) {
       return std::unexpected(no_time_left());
     }
-    return std::unexpected(no_greeting(greeted.error(), address_, limit.since(start)));
+    return std::unexpected(not_ready(*link, greeted.error(), limit.since(start)));
   }
   watch(*link);
   use(std::move(link));

@@ -128,7 +128,9 @@ struct Client::State {
   [[nodiscard]] static Failure spent();
   [[nodiscard]] Failure no_time_left() const;
   void wait_until(Lock& lock, Moment moment);
-  /// A sentence about a server that was reached and did not greet.
+  /// A sentence about a server that was reached, and gave no link that is ready.
+  [[nodiscard]] Failure not_ready(const Link& link, const Failure& why, Nanoseconds waited) const;
+  /// The same of one that did not greet.
   [[nodiscard]] static Failure no_greeting(const Failure& why, const Address& address,
                                            Nanoseconds waited);
   template <class Visit>

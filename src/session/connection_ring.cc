@@ -50,6 +50,7 @@ const char* Connection::take_wish(std::uint64_t id, const Upgrade& wish) {
   }
   ring_ = std::make_unique<ServerRing>(this);
   ring_->id = id;
+  ring_->kept = wish.kept;
   ring_->capacity_bytes = ring::capacity_bytes_min;
   const std::uint64_t most = std::min(wish.capacity_bytes, service.options.ring_bytes_max);
   while (2 * ring_->capacity_bytes <= most && ring_->capacity_bytes < ring::capacity_bytes_max) {
@@ -94,7 +95,8 @@ const char* Connection::take_offer(const Upgrade& offer, std::vector<Descriptor>
   session_.upgrade(ring_->id, {.step = Upgrade::Step::accept, .capacity_bytes = 0, .reason = {}},
                    std::move(sent));
   LoopCounts::bump(loop_.counts.rings);
-  loop_.look_at_ring_later(*ring_);
+  ring_->looked_at.leave();
+  if (!ring_->kept) loop_.look_at_ring_later(*ring_);
   return nullptr;
 }
 

@@ -69,16 +69,13 @@ bool Link::wants_to_write() const {
 
 Result<void> Link::greet(Lock& lock, Moment deadline) {
   write();
-  for (Moment now = os::now(); session_.expects_hello() && !dead_ && now < deadline;
-       now = os::now()) {
+  for (Moment now = os::now(); !is_ready() && !dead_ && now < deadline; now = os::now()) {
     wait(nullptr, lock, now, deadline);
   }
   if (dead_) return std::unexpected(*death_);
-  if (session_.expects_hello()) {
-    die(Failure(Cause::deadline, "no HELLO"));
-    return std::unexpected(*death_);
-  }
-  return {};
+  if (is_ready()) return {};
+  die(Failure(Cause::deadline, greeted() ? "no ring" : "no HELLO"));
+  return std::unexpected(*death_);
 }
 
 Result<void> Link::start(LinkCall& call, bool write_now) {
@@ -217,6 +214,7 @@ void Link::take(os::Sys<Channel::Read> read) {
     const int error = read.error().code;
     if (error == EAGAIN) return;
     if (error == EPROTO) return die(ring_breach());
+    if (error == ESTALE) return die(Failure(Cause::closed, "the server took its ring back"));
     if (os::is_shortage(error)) return die(Failure(Cause::exhausted, {}, error));
     return die(Failure(Cause::closed, "the connection broke", error == ECONNRESET ? 0 : error));
   }
@@ -227,6 +225,7 @@ void Link::take(os::Sys<Channel::Read> read) {
   session_.arrived(std::exchange(arriving_, {}));
   in_end_ += read->bytes;
   decode();
+  if (ring_lack_) die(*ring_lack_);
 }
 
 void Link::decode() {

@@ -59,7 +59,7 @@ class Link final : private protocol::Events {
        std::function<void()> pump);
   ~Link() override;
 
-  /// Waits for the server's HELLO; ours goes out first.
+  /// Waits for the server's HELLO; ours goes out first. Then for a ring, if there has to be one.
   /// Errors: why there is none. The link is dead then.
   [[nodiscard]] Result<void> greet(Lock& lock, Moment deadline);
   /// Makes `call` and waits for its end, at most until `deadline` and the grace for a verdict.
@@ -84,6 +84,8 @@ class Link final : private protocol::Events {
   [[nodiscard]] bool process();
 
   [[nodiscard]] bool greeted() const { return !session_.expects_hello(); }
+  /// Calls may be made on it.
+  [[nodiscard]] bool is_ready() const { return greeted() && (!insists() || ring_bytes() > 0); }
   /// No further call can be made on it.
   [[nodiscard]] bool is_dead() const { return dead_; }
   /// It takes no new calls.
@@ -130,7 +132,7 @@ class Link final : private protocol::Events {
 
  private:
   Moment now() override;
-  void on_hello() override {}
+  void on_hello() override;
   void on_call(protocol::IncomingCall&&) override {}  // HELLO says that none are taken
   void on_cancel(void*) override {}
   void on_end(protocol::OutgoingCall& outgoing, Failure* failure) override;
@@ -140,11 +142,15 @@ class Link final : private protocol::Events {
 
   // link_ring.cc
   void consider_ring(Moment now);
+  void ask_for_ring();
+  /// It is of no use without a ring.
+  [[nodiscard]] bool insists() const { return ring_options_.transport == Transport::ring; }
   const char* take_grant(const wire::Upgrade& grant);
-  [[nodiscard]] std::expected<void, std::string> make_ring(std::size_t capacity_bytes);
+  [[nodiscard]] Result<void> make_ring(std::size_t capacity_bytes);
+  [[nodiscard]] Result<Descriptor> make_bells();
   const char* take_acceptance(std::vector<Descriptor>&& descriptors);
-  void take_refusal(std::string_view reason);
-  void give_ring_up(std::string_view reason);
+  void take_refusal(Failure why);
+  void give_ring_up(Failure why);
   void move_output();
   void tend_ring();
   void read_ring_for_all(const LinkCall* call, Lock& lock, Moment until);
@@ -210,7 +216,8 @@ class Link final : private protocol::Events {
   Nanoseconds ring_pause_{0};
   SpinBudget spins_;
   const std::uint32_t stream_buffer_bytes_;
-  std::string ring_refusal_;  ///< Why there is none, in the words of the last refusal.
+  std::string ring_refusal_;          ///< Why there is none, in the words of the last refusal.
+  std::optional<Failure> ring_lack_;  ///< Why there is none, and so no link.
 
   bool dead_ = false;
   bool cannot_write_ = false;

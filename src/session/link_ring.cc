@@ -22,6 +22,11 @@ using wire::Upgrade;
 constexpr Nanoseconds pause_first = std::chrono::milliseconds(100);
 constexpr Nanoseconds pause_longest = std::chrono::minutes(1);
 
+std::unexpected<Failure> no_means(std::string what, int error) {
+  const Cause cause = error == ENOSYS ? Cause::unsupported : Cause::exhausted;
+  return std::unexpected(Failure(cause, what + ": " + os::describe_shortage(error), error));
+}
+
 Upgrade step_of(Upgrade::Step step, std::uint64_t capacity_bytes = 0,
                 std::string_view reason = {}) {
   return {.step = step, .capacity_bytes = capacity_bytes, .reason = reason};
@@ -31,18 +36,30 @@ Upgrade step_of(Upgrade::Step step, std::uint64_t capacity_bytes = 0,
 
 /// Called for each call while there is no ring.
 void Link::consider_ring(Moment now) {
-  if (ring_options_.transport == Transport::socket) return;
+  if (ring_options_.transport != Transport::automatic) return;
   if (calls_since_ == Moment()) calls_since_ = now;
   if (++calls_ < ring_options_.after_calls) return;
   const bool often = now.since(calls_since_) <= ring_options_.window;
   calls_ = 0;
   calls_since_ = now;
   if (!often || now < ask_again_ || pump_ || is_over() || !session_.may(wire::ability_ring)) return;
-  guard([&] {
-    ring_ = std::make_unique<ClientRing>();
-    ring_->id = ++rings_asked_for_;
-    session_.upgrade(ring_->id, step_of(Upgrade::Step::ask, ring_options_.bytes), {});
-  });
+  guard([&] { ask_for_ring(); });
+}
+
+void Link::ask_for_ring() {
+  Upgrade wish = step_of(Upgrade::Step::ask, ring_options_.bytes);
+  wish.kept = insists();
+  ring_ = std::make_unique<ClientRing>();
+  ring_->id = ++rings_asked_for_;
+  session_.upgrade(ring_->id, wish, {});
+}
+
+void Link::on_hello() {
+  if (!insists()) return;
+  if (session_.may(wire::ability_ring) && !pump_) return ask_for_ring();
+  ring_lack_ = Failure(Cause::unsupported,
+                       pump_ ? "a client that shares its thread with the server cannot have one"
+                             : "the server takes none: its rings_max is 0, or it is too old");
 }
 
 const char* Link::on_upgrade(std::uint64_t id, const Upgrade& step,
@@ -56,64 +73,80 @@ const char* Link::on_upgrade(std::uint64_t id, const Upgrade& step,
     return take_acceptance(std::move(descriptors));
   }
   if (step.step != Step::refuse || stage == Stage::in_use) return "UPGRADE out of order";
-  take_refusal(step.reason);
+  // A server that goes may have a successor.
+  const Cause cause = session_.peer_is_draining() ? Cause::closed : Cause::exhausted;
+  take_refusal(Failure(cause, printable(step.reason, step.reason.size())));
   return nullptr;
 }
 
-void Link::take_refusal(std::string_view reason) {
-  ring_refusal_ = printable(reason, reason.size());
+void Link::take_refusal(Failure why) {
+  ring_refusal_ = why.detail();
+  if (insists()) ring_lack_ = std::move(why);
   ring_pause_ = std::clamp(2 * ring_pause_, pause_first, pause_longest);
   ask_again_ = os::now() + ring_pause_;
   ring_.reset();
 }
 
 /// Of what was granted: we cannot.
-void Link::give_ring_up(std::string_view reason) {
-  session_.upgrade(ring_->id, step_of(Upgrade::Step::refuse, 0, reason), {});
-  take_refusal(reason);
+void Link::give_ring_up(Failure why) {
+  session_.upgrade(ring_->id, step_of(Upgrade::Step::refuse, 0, why.detail()), {});
+  take_refusal(std::move(why));
 }
 
 const char* Link::take_grant(const Upgrade& grant) {
   if (!ring::is_capacity(grant.capacity_bytes) || grant.capacity_bytes > ring_options_.bytes) {
     return "a ring of a size that was not asked for";
   }
-  if (const auto made = make_ring(grant.capacity_bytes); !made) give_ring_up(made.error());
+  if (auto made = make_ring(grant.capacity_bytes); !made) give_ring_up(std::move(made.error()));
   return nullptr;
 }
 
-/// Offers it, if everything that it takes can be had; else says what could not.
-std::expected<void, std::string> Link::make_ring(std::size_t capacity_bytes) {
-  const auto without = [](std::string_view what, int error) {
-    return std::unexpected("no " + std::string(what) + " for it: " + os::describe_shortage(error));
-  };
+/// Offers it, if everything that it takes can be had.
+Result<void> Link::make_ring(std::size_t capacity_bytes) {
   auto made = transport::RingMemory::make(capacity_bytes);
-  if (!made) return without("shared memory", made.error().code);
-  auto doorbell = os::Doorbell::create();
-  if (!doorbell) return without("doorbell", doorbell.error().code);
-  auto hears = doorbell->duplicate_listening_end();
-  auto with_move = doorbell->duplicate_listening_end();
-  if (!hears || !with_move) {
-    return without("doorbell", (!hears ? hears : with_move).error().system_error());
+  if (!made) return no_means("no shared memory for it", made.error().code);
+  if (insists()) {
+    if (auto locked = made->memory.lock(); !locked) {
+      const int error = locked.error().code;
+      const auto bytes = std::to_string(2 * transport::memory_bytes(capacity_bytes) / 1024);
+      return std::unexpected(
+          Failure(Cause::exhausted,
+                  "cannot lock " + bytes + " KiB: " + os::describe_lock_shortage(error), error));
+    }
   }
-  auto poller = os::Poller::create();
-  if (!poller) return without("poller", poller.error().code);
-  auto kick = os::Bell::create();
-  if (!kick) return without("poller", kick.error().code);
-  const auto socket = poller->add(channel_.fd(), EPOLLIN, &channel_);
-  const auto kicked = poller->add(kick->fd(), EPOLLIN, &ring_->kick);
-  if (!socket || !kicked) return without("poller", (!socket ? socket : kicked).error().code);
+  auto hears = make_bells();
+  if (!hears) return std::unexpected(std::move(hears.error()));
   std::vector<Descriptor> sent;
   sent.push_back(std::move(made->files.to_server));
   sent.push_back(std::move(made->files.to_client));
   sent.push_back(std::move(*hears));
   ring_->memory = std::move(made->memory);
+  ring_->stage = ClientRing::Stage::offered;
+  session_.upgrade(ring_->id, step_of(Upgrade::Step::offer, capacity_bytes), std::move(sent));
+  return {};
+}
+
+/// What it takes to wait at a ring. Returns where the server is to watch for our doorbell.
+Result<Descriptor> Link::make_bells() {
+  auto doorbell = os::Doorbell::create();
+  if (!doorbell) return no_means("no doorbell for it", doorbell.error().code);
+  auto hears = doorbell->duplicate_listening_end();
+  auto with_move = doorbell->duplicate_listening_end();
+  if (!hears || !with_move) {
+    return no_means("no doorbell for it", (hears ? with_move : hears).error().system_error());
+  }
+  auto poller = os::Poller::create();
+  if (!poller) return no_means("no poller for it", poller.error().code);
+  auto kick = os::Bell::create();
+  if (!kick) return no_means("no poller for it", kick.error().code);
+  const auto socket = poller->add(channel_.fd(), EPOLLIN, &channel_);
+  const auto bell = poller->add(kick->fd(), EPOLLIN, &ring_->kick);
+  if (!socket || !bell) return no_means("no poller for it", (socket ? bell : socket).error().code);
   ring_->doorbell = std::move(*doorbell);
   ring_->goes_with_the_move = std::move(*with_move);
   ring_->poller = std::move(*poller);
   ring_->kick = std::move(*kick);
-  ring_->stage = ClientRing::Stage::offered;
-  session_.upgrade(ring_->id, step_of(Upgrade::Step::offer, capacity_bytes), std::move(sent));
-  return {};
+  return hears;
 }
 
 const char* Link::take_acceptance(std::vector<Descriptor>&& descriptors) {
@@ -122,6 +155,7 @@ const char* Link::take_acceptance(std::vector<Descriptor>&& descriptors) {
                     os::DoorbellListener(std::move(descriptors[0])));
   ring_->memory.reset();
   ring_->doorbell.reset();
+  if (insists()) channel_.insist_on_ring();
   channel_.move_input();
   ring_->stage = ClientRing::Stage::in_use;
   const bool added =

@@ -22,6 +22,7 @@ struct ServerRing {
   Stage stage = Stage::granted;
   std::uint64_t id = 0;
   std::uint64_t capacity_bytes = 0;
+  bool kept = false;     ///< However idle it is: the client insists on it.
   bool moved = false;    ///< The client has moved.
   bool counted = true;   ///< By the quota.
   bool watched = false;  ///< The client's doorbell, by epoll.

@@ -22,7 +22,7 @@ class Channel {
   /// the first byte: when any byte was written they have gone along, and are still the caller's to
   /// close. Errors: EAGAIN nothing fits now · EPIPE, ECONNRESET the peer is gone, which a channel
   /// need not know before `read` has said so; what it had sent before can still be read · EPROTO
-  /// the peer broke the rules of the channel.
+  /// the peer broke the rules of the channel · ESTALE see MovingChannel::insist_on_ring.
   [[nodiscard]] virtual os::Sys<std::size_t> write(std::span<const std::byte> bytes,
                                                    std::span<const Descriptor> descriptors) = 0;
 
@@ -33,8 +33,8 @@ class Channel {
   /// Reads what is there, without waiting. Descriptors are appended to `descriptors`, or dropped
   /// when that is null; those of one write arrive together, no later than its first byte and never
   /// with the first byte of a later write that carries some.
-  /// Errors: EAGAIN nothing is there · ECONNRESET the end, with bytes of ours unread · EPROTO as
-  /// above.
+  /// Errors: EAGAIN nothing is there · ECONNRESET the end, with bytes of ours unread · EPROTO,
+  /// ESTALE as above.
   [[nodiscard]] virtual os::Sys<Read> read(std::span<std::byte> into,
                                            std::vector<Descriptor>* descriptors) = 0;
 

@@ -57,6 +57,7 @@ os::Sys<std::size_t> MovingChannel::write_beside(std::span<const std::byte> byte
 /// again.
 os::Sys<void> MovingChannel::hear_of_revoke() {
   const auto revoked_at = pair_->socket.revoked_at();
+  if (revoked_at && pair_->insists) return os::failed(ESTALE);
   if (!revoked_at || output_ != Path::ring) return {};
   if (pair_->ring->memory().was_taken()) return os::failed(EPROTO);
   if (!pair_->ring->end().ends_at(*revoked_at)) return os::failed(EPROTO);

@@ -42,6 +42,9 @@ class MovingChannel final : public Channel {
 
   /// A ring was agreed on. `ours` wakes the peer, at `theirs` it wakes us.
   void add_ring(RingMemory memory, os::Doorbell ours, os::DoorbellListener theirs);
+  /// Of the client: once the server takes this ring back, nothing more is written, and reading ends
+  /// with ESTALE behind what is in it. To be called behind `add_ring`.
+  void insist_on_ring() { pair_->insists = true; }
   void move_output() { output_ = Path::ring; }
   void move_input();
   [[nodiscard]] bool has_ring() const { return pair_ != nullptr; }
@@ -126,6 +129,7 @@ class MovingChannel final : public Channel {
     explicit Pair(SocketChannel& channel) : socket(channel) {}
     RingSocket socket;
     std::optional<RingChannel> ring;
+    bool insists = false;  ///< On the ring: see insist_on_ring.
     bool we_revoked = false;
     bool left_to_peer = false;
     bool awaits_move = false;    ///< We revoked before the client had moved, as it still will.

@@ -77,6 +77,11 @@ std::expected<RingMemory, std::string> RingMemory::take(Files files, std::size_t
   return RingMemory(std::move(*out), std::move(*in), std::move(files.to_client));
 }
 
+os::Sys<void> RingMemory::lock() const {
+  if (auto locked = out_.lock(); !locked) return locked;
+  return in_.lock();
+}
+
 ring::Words& RingMemory::words() { return *reinterpret_cast<ring::Words*>(out_.bytes().data()); }
 
 const ring::Words& RingMemory::peer_words() const {

@@ -39,6 +39,9 @@ class RingMemory {
   RingMemory& operator=(RingMemory&&) = default;
   ~RingMemory() = default;
 
+  /// Keeps both memories from being paged out. Errors: as os::Mapping::lock.
+  [[nodiscard]] os::Sys<void> lock() const;
+
   [[nodiscard]] ring::End end();
   [[nodiscard]] ring::Words& words();
   [[nodiscard]] const ring::Words& peer_words() const;

@@ -18,14 +18,18 @@ class RawRingServer {
  public:
   using Step = wire::Upgrade::Step;
 
+  /// With a client that insists on a ring, `finish_connecting` is still to be called.
   explicit RawRingServer(ClientOptions options = eager()) {
-    client = std::async(std::launch::async, [this, &options] {
-      options.connect_deadline = patience;
-      options.reconnect_deadline = std::chrono::milliseconds(1);
+    options.connect_deadline = patience;
+    options.reconnect_deadline = std::chrono::milliseconds(1);
+    client = std::async(std::launch::async, [this, options] {
       return or_exit(Client::connect(server_.path(), options));
     });
     peer.emplace(server_.accept());
     peer->greet(0, wire::ability_ring);
+    if (options.transport != Transport::ring) finish_connecting();
+  }
+  void finish_connecting() {
     connected.emplace(client.get());
     server_.leave();  // there is no second one
   }

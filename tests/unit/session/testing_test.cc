@@ -74,6 +74,11 @@ TEST(TestingPair, LetsATestHoldARequestPastItsDeadline) {
   EXPECT_TRUE(client.call("tincan.ping"));
 }
 
+TEST(TestingPair, CannotHaveARing) {
+  EXPECT_EXIT((void)testing::pair({}, {.transport = Transport::ring}), ::testing::ExitedWithCode(1),
+              "no ring with testing-pair: .*shares its thread");
+}
+
 TEST(TestingPair, ObeysTheOptionsOfBothSides) {
   auto [server, client] =
       testing::pair({.payload_bytes_max = 10, .descriptors_max = 1}, {.payload_bytes_max = 20});
