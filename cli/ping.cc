@@ -134,17 +134,21 @@ void add_interval(CLI::App& app, nanoseconds& interval) {
 }
 
 void add_transport(CLI::App& app, tincan::Transport& transport) {
+  using tincan::Transport;
+  static constexpr std::pair<std::string_view, Transport> transports[] = {
+      {"socket", Transport::socket}, {"ring", Transport::ring}, {"auto", Transport::automatic}};
   const auto take = [&transport](const std::string& text) {
-    if (text != "socket" && text != "auto") {
-      throw CLI::ValidationError("--transport",
-                                 fmt::format("{} is no transport; write socket or auto", text));
+    for (const auto& [name, one] : transports) {
+      if (text == name) return transport = one, void();
     }
-    transport = text == "socket" ? tincan::Transport::socket : tincan::Transport::automatic;
+    throw CLI::ValidationError("--transport",
+                               fmt::format("{} is no transport; write socket, ring or auto", text));
   };
   app.add_option_function<std::string>(
          "--transport", take,
-         "socket, or auto: a ring in shared memory while there is enough traffic (default)")
-      ->type_name("socket|auto");
+         "socket; ring: in shared memory, or fail; auto: a ring while there is enough traffic "
+         "(default)")
+      ->type_name("socket|ring|auto");
 }
 
 }  // namespace

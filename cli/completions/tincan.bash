@@ -61,7 +61,7 @@ _tincan() {
     --timeout | --drain) words=(200ms 1s 2s 5s 1m) ;;
     -s | --size) words=(56 1KiB 64KiB 1MiB) ;;
     -i | --interval) words=(0 0.2 1) ;;
-    --transport) words=(socket auto) ;;
+    --transport) words=(socket ring auto) ;;
     --group | --allow-gid)
       mapfile -t COMPREPLY < <(compgen -g -- "$current")
       return

@@ -61,10 +61,36 @@ class Ping(tool.Tool):
         self.assertEqual(status, tool.SUCCESS)
         self.assertRegex(out.decode(), r"(?m)^transport: socket$")
 
+    def test_a_ring_that_is_insisted_on_carries_the_first_call(self):
+        status, out, error = self.ping("-c", "1", "--transport", "ring")
+        self.assertEqual((status, error), (tool.SUCCESS, b""))
+        self.assertRegex(out.decode(), r"(?m)^transport: a ring of 256 KiB each way$")
+        result = json.loads(self.ping("-c", "3", "-i", "0", "--json", "--transport", "ring")[1])
+        self.assertEqual(result["transport"], {"ring_bytes": 256 * 1024, "calls_over_ring": 3})
+
+    def test_a_ring_that_is_insisted_on_and_cannot_be_had_is_told(self):
+        limits_bind = "setpriv --bounding-set -ipc_lock" if os.getuid() == 0 else ""
+        status, out, error = self.shell(
+            f'ulimit -l 64; exec {limits_bind} "$1" ping app.sock -c 1 --transport ring')
+        self.assertEqual((status, out), (tool.NOT_SENT, b""))
+        self.assertRegex(error.decode(), r"\Atincan: not sent: no ring with app\.sock: "
+                                         r"cannot lock 520 KiB: .*ulimit -l, now 64 KiB")
+
+    def test_the_environment_decides_over_the_transport(self):
+        for said, line in (("ring", "a ring of 256 KiB each way"), ("socket", "socket")):
+            status, out, _ = self.run_tool("ping", "./app.sock", "-c", "1",
+                                           env={**os.environ, "TINCAN_TRANSPORT": said})
+            self.assertEqual(status, tool.SUCCESS)
+            self.assertTrue(out.decode().endswith(f"\ntransport: {line}\n"), out)
+        status, _, error = self.run_tool("ping", "./app.sock", "-c", "1",
+                                         env={**os.environ, "TINCAN_TRANSPORT": "pigeon"})
+        self.assertEqual(status, tool.USAGE)
+        self.assertIn(b'TINCAN_TRANSPORT is "pigeon"; it can be socket, ring or auto', error)
+
     def test_a_transport_that_is_none_is_a_usage_error(self):
         status, _, error = self.ping("--transport", "pigeon")
         self.assertEqual(status, tool.USAGE)
-        self.assertIn(b"pigeon is no transport; write socket or auto", error)
+        self.assertIn(b"pigeon is no transport; write socket, ring or auto", error)
 
     def test_sizes(self):
         for size in ("0", "1", "7", "64KiB", "3MiB"):
