@@ -48,6 +48,8 @@ class BasicEnd {
   /// Lets the other side see what was written. True: it sleeps, and its doorbell is to be rung.
   [[nodiscard]] bool publish();
   [[nodiscard]] std::uint64_t written() const { return written_; }
+  /// Bytes written that the other side had not taken out when last we looked.
+  [[nodiscard]] std::uint64_t untaken() const { return written_ - peer_consumed_; }
 
   // Consuming.
 
@@ -58,6 +60,8 @@ class BasicEnd {
   /// Tells the producer of the room. True: it sleeps for some, and its doorbell is to be rung.
   [[nodiscard]] bool release();
   [[nodiscard]] std::uint64_t consumed() const { return consumed_; }
+  /// Bytes published that were not read, when last we looked.
+  [[nodiscard]] std::uint64_t unread() const { return peer_produced_ - consumed_; }
   /// Sets of descriptors that the other side has sent for what is published.
   [[nodiscard]] std::uint32_t peer_descriptor_sets() const {
     return theirs_.descriptor_sets.load(std::memory_order_relaxed);

@@ -56,6 +56,10 @@ class MovingChannel final : public Channel {
   [[nodiscard]] std::size_t capacity_bytes() const {
     return pair_ && pair_->ring ? pair_->ring->capacity_bytes() : 0;
   }
+  /// See RingChannel::fills.
+  [[nodiscard]] std::uint32_t ring_fills() const {
+    return pair_ && pair_->ring ? pair_->ring->fills() : 0;
+  }
 
   // Back to the socket.
 

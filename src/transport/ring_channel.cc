@@ -21,23 +21,30 @@ os::Sys<std::size_t> RingChannel::write(std::span<const std::byte> bytes,
   if (end_.is_revoked_by_peer()) return os::failed(EAGAIN);
   if (!descriptors.empty()) {
     // They must not go ahead of a byte that then does not fit.
-    if (!end_.has_room()) return os::failed(end_.is_breached() ? EPROTO : EAGAIN);
+    if (!end_.has_room()) return no_room();
     if (auto sent = socket_.send_descriptors(end_.written(), descriptors); !sent) {
       return std::unexpected(sent.error());
     }
     end_.announce_descriptors();
   }
   const std::size_t written = end_.write(bytes);
-  if (written == 0) return os::failed(end_.is_breached() ? EPROTO : EAGAIN);
+  if (written == 0) return no_room();
+  out_fills_.note(end_.untaken() - written, capacity_bytes());
   if (end_.publish()) doorbell_.ring();
   return written;
+}
+
+std::unexpected<os::Errno> RingChannel::no_room() {
+  if (end_.is_breached()) return os::failed(EPROTO);
+  out_fills_.note_full();
+  return os::failed(EAGAIN);
 }
 
 os::Sys<Channel::Read> RingChannel::read(std::span<std::byte> into,
                                          std::vector<Descriptor>* descriptors) {
   // In this order: a set of descriptors is announced no later than its byte is published, so those
   // of all the bytes that this read may take are known.
-  const bool readable = end_.is_readable();
+  const bool readable = look();
   const std::uint32_t announced = end_.peer_descriptor_sets();
   Read result;
   std::span<std::byte> part = into;
@@ -60,6 +67,18 @@ os::Sys<Channel::Read> RingChannel::read(std::span<std::byte> into,
   result.bytes = end_.read(part);
   if (end_.release()) doorbell_.ring();
   return result;
+}
+
+/// Whether there is something to read. When that takes a look at the other side, notes how much.
+bool RingChannel::look() {
+  if (end_.unread() > 0) return end_.is_readable();
+  const bool readable = end_.is_readable();
+  if (end_.unread() == capacity_bytes()) {
+    in_fills_.note_full();
+  } else {
+    in_fills_.note(end_.unread(), capacity_bytes());
+  }
+  return readable;
 }
 
 os::Sys<Channel::Read> RingChannel::nothing_there(std::span<std::byte> into,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "os/doorbell.h"
 #include "transport/channel.h"
@@ -8,6 +9,23 @@
 #include "transport/ring_socket.h"
 
 namespace tincan::transport {
+
+/// How often one ring was filled that had been half empty meanwhile: it is too short for what is
+/// written at once. One that stays full waits for a slow reader, whom no length would help.
+class FillCount {
+ public:
+  void note_full() {
+    if (!std::exchange(full_, true)) ++times_;
+  }
+  void note(std::uint64_t bytes, std::size_t capacity_bytes) {
+    if (full_ && bytes <= capacity_bytes / 2) full_ = false;
+  }
+  [[nodiscard]] std::uint32_t times() const { return times_; }
+
+ private:
+  std::uint32_t times_ = 0;
+  bool full_ = false;
+};
 
 /// A pair of rings in shared memory as a channel, beside the socket over which they were agreed on.
 ///
@@ -39,6 +57,9 @@ class RingChannel final : public Channel {
   /// Bytes that `read` would give are there.
   [[nodiscard]] bool is_readable() { return end_.is_readable(); }
 
+  /// How often either ring was filled; see FillCount.
+  [[nodiscard]] std::uint32_t fills() const { return out_fills_.times() + in_fills_.times(); }
+
   // The end of it.
 
   /// Takes nothing more that is published from here on. See RingSocket::send_revoke for the rest.
@@ -49,6 +70,8 @@ class RingChannel final : public Channel {
   [[nodiscard]] std::size_t capacity_bytes() const { return memory_.capacity_bytes(); }
 
  private:
+  [[nodiscard]] std::unexpected<os::Errno> no_room();
+  [[nodiscard]] bool look();
   [[nodiscard]] os::Sys<Read> nothing_there(std::span<std::byte> into,
                                             std::vector<Descriptor>* descriptors);
 
@@ -58,6 +81,8 @@ class RingChannel final : public Channel {
   ring::End end_;
   const os::Doorbell doorbell_;
   os::DoorbellListener listener_;
+  FillCount out_fills_;
+  FillCount in_fills_;
 };
 
 }  // namespace tincan::transport

@@ -42,10 +42,11 @@ inline std::pair<std::unique_ptr<MovingChannel>, std::unique_ptr<MovingChannel>>
   return {std::make_unique<MovingChannel>(std::move(pair->first)),
           std::make_unique<MovingChannel>(std::move(pair->second))};
 }
-inline void add_rings(MovingChannel& client, MovingChannel& server) {
-  auto made = RingMemory::make(ring::capacity_bytes_min);
+inline void add_rings(MovingChannel& client, MovingChannel& server,
+                      std::size_t capacity_bytes = ring::capacity_bytes_min) {
+  auto made = RingMemory::make(capacity_bytes);
   ASSERT_TRUE(made);
-  auto taken = RingMemory::take(std::move(made->files), ring::capacity_bytes_min);
+  auto taken = RingMemory::take(std::move(made->files), capacity_bytes);
   ASSERT_TRUE(taken) << taken.error();
   os::Doorbell of_client = *os::Doorbell::create();
   os::Doorbell of_server = *os::Doorbell::create();

@@ -219,6 +219,8 @@ TEST_F(MovingStreams, KeepTheirOrderHoweverTheyMove) {
   std::minstd_rand random(1);
   const auto chance = [&](unsigned percent) { return random() % 100 < percent; };
   unsigned moves = 0;
+  unsigned larger = 0;
+  std::size_t last_bytes = 0;
   bool client_follows = false;
   for (unsigned step = 0; step < 60'000 && !HasFailure(); ++step) {
     StreamEnd& end = chance(50) ? client_ : server_;
@@ -231,7 +233,11 @@ TEST_F(MovingStreams, KeepTheirOrderHoweverTheyMove) {
     drop_rings();
     if (!chance(2)) continue;
     if (!client_.channel.has_ring() && !server_.channel.has_ring()) {
-      add_rings(*ends_.first, *ends_.second);
+      // Often a larger one than the last.
+      const std::size_t bytes = ring::capacity_bytes_min << (last_bytes > 0 && chance(50) ? 2 : 0);
+      larger += bytes > last_bytes && last_bytes > 0;
+      last_bytes = bytes;
+      add_rings(*ends_.first, *ends_.second, bytes);
       while (!server_.write_mark()) client_.read(10'000);
       client_follows = true;
       ++moves;
@@ -243,6 +249,7 @@ TEST_F(MovingStreams, KeepTheirOrderHoweverTheyMove) {
   }
   settle();
   EXPECT_GT(moves, 50u);
+  EXPECT_GT(larger, 10u);
 }
 
 }  // namespace

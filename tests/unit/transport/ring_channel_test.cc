@@ -184,6 +184,41 @@ TEST_F(RingChannelAndLiar, CallsAnotherNumberOfDescriptorsABreach) {
   EXPECT_EQ(read().error().code, EPROTO);
 }
 
+TEST_F(RingChannelAndLiar, CountsHowOftenARingWasFilled) {
+  const std::string text(ring::capacity_bytes_min, 'x');
+  const auto bytes = std::as_bytes(std::span(text));
+  std::vector<std::byte> taken(text.size());
+  for (std::uint32_t round = 1; round <= 5; ++round) {
+    publish(text);
+    while (read()) {
+    }
+    EXPECT_EQ(channel_->fills(), 2 * round - 1);
+    ASSERT_EQ(channel_->write(bytes, {}), bytes.size());
+    EXPECT_EQ(channel_->write(bytes, {}).error().code, EAGAIN);
+    EXPECT_EQ(channel_->fills(), 2 * round);
+    EXPECT_EQ(end_->read(taken), bytes.size());
+    (void)end_->release();
+  }
+}
+
+// A larger one would be full as well, and what is in it would only be older.
+TEST_F(RingChannelAndLiar, CountsARingThatStaysFullOnce) {
+  const std::string text(ring::capacity_bytes_min, 'x');
+  const auto bytes = std::as_bytes(std::span(text));
+  publish(text);
+  ASSERT_EQ(channel_->write(bytes, {}), bytes.size());
+  for (int round = 0; round < 1000; ++round) {
+    ASSERT_TRUE(read());
+    publish(std::string(text_.size(), 'x'));
+    EXPECT_EQ(channel_->write(bytes, {}).error().code, EAGAIN);
+    std::byte taken[1000];
+    const std::size_t count = end_->read(taken);
+    (void)end_->release();
+    ASSERT_EQ(channel_->write(bytes, {}), count);
+  }
+  EXPECT_EQ(channel_->fills(), 2u);
+}
+
 TEST_F(RingChannelAndLiar, CallsOtherFramesOnTheSocketABreach) {
   send({.body_bytes = 0, .kind = wire::Kind::ping, .flags = 0, .descriptors = 0, .id = 0}, 0);
   EXPECT_EQ(read().error().code, EPROTO);
