@@ -129,9 +129,15 @@ struct ClientOptions {
   Transport transport = Transport::automatic;
   Waiting waiting = Waiting::adaptive;
   std::uint64_t ring_bytes = limits::ring_bytes;  ///< Of a ring, each way; a power of two.
+  /// So far a ring grows that is too small, if the server lets it; likewise. At most `ring_bytes`:
+  /// none grows. With Transport::ring none does.
+  std::uint64_t ring_bytes_max = limits::ring_bytes_grown;
   /// A ring is asked for when so many calls were made
   std::uint32_t ring_after_calls = limits::ring_after_calls;
   std::chrono::nanoseconds ring_window = limits::ring_window;  ///< in no more than this time.
+  /// A larger one is asked for when one of the two was filled, having been half empty meanwhile, so
+  /// often in the same time.
+  std::uint32_t ring_after_fills = limits::ring_after_fills;
   /// What a Sender collects before it writes, in bytes: up to 65,000.
   std::size_t batch_bytes = limits::batch_bytes;
   /// The socket's buffer of a client that has a Sender; the kernel cuts it to net.core.wmem_max.

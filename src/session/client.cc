@@ -261,9 +261,11 @@ Result<Client> Client::connect(const Address& address, const ClientOptions& opti
                                    "descriptors_max is over 253, the most that one "
                                    "message can carry (SCM_MAX_FD)"));
   }
-  if (!ring::is_capacity(options.ring_bytes)) {
+  for (const auto& [name, bytes] : {std::pair("ring_bytes", options.ring_bytes),
+                                    std::pair("ring_bytes_max", options.ring_bytes_max)}) {
+    if (ring::is_capacity(bytes)) continue;
     return std::unexpected(
-        Failure(Cause::usage, "ring_bytes is no power of two from 256 KiB to 8 MiB"));
+        Failure(Cause::usage, std::string(name) + " is no power of two from 256 KiB to 8 MiB"));
   }
   if (options.batch_bytes > batch_bytes_ceiling) {
     return std::unexpected(

@@ -120,6 +120,11 @@ class Connection final : private protocol::Events {
                          std::vector<Descriptor>&& descriptors) override;
 
   const char* take_wish(std::uint64_t id, const wire::Upgrade& wish);
+  const char* take_larger_wish(std::uint64_t id, const wire::Upgrade& wish);
+  void grant_ring(const ServerRing::Wish& wish);
+  void grant_next();
+  void take_ring_back();
+  void end_wish();
   const char* take_offer(const wire::Upgrade& offer, std::vector<Descriptor>&& descriptors);
   const char* take_move();
   void refuse_ring(std::uint64_t id, std::string_view reason);

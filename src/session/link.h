@@ -145,7 +145,7 @@ class Link final : private protocol::Events {
   void ask_for_ring();
   /// It is of no use without a ring.
   [[nodiscard]] bool insists() const { return ring_options_.transport == Transport::ring; }
-  const char* take_grant(const wire::Upgrade& grant);
+  void offer_ring(std::size_t capacity_bytes);
   [[nodiscard]] Result<void> make_ring(std::size_t capacity_bytes);
   [[nodiscard]] Result<Descriptor> make_bells();
   const char* take_acceptance(std::vector<Descriptor>&& descriptors);
@@ -153,6 +153,15 @@ class Link final : private protocol::Events {
   void give_ring_up(Failure why);
   void move_output();
   void tend_ring();
+
+  // link_growth.cc
+  void consider_growth();
+  [[nodiscard]] bool may_grow(Moment now) const;
+  void ask_for_larger_ring();
+  const char* take_word_of_larger(const wire::Upgrade& step);
+  void leave_ring();
+
+  // link_ring.cc
   void read_ring_for_all(const LinkCall* call, Lock& lock, Moment until);
   [[nodiscard]] bool look_at_ring(Lock& lock, Moment until);
   void sleep_at_ring(Lock& lock, Moment until);
@@ -205,7 +214,9 @@ class Link final : private protocol::Events {
   struct RingOptions {
     Transport transport;
     std::uint64_t bytes;
+    std::uint64_t bytes_max;
     std::uint32_t after_calls;
+    std::uint32_t after_fills;
     Nanoseconds window;
   };
   const RingOptions ring_options_;

@@ -17,11 +17,6 @@ namespace {
 
 using wire::Upgrade;
 
-/// How long a link does not ask again after a refusal: what was refused for want of room may be had
-/// soon, what the server never gives is asked for once a minute. Chosen.
-constexpr Nanoseconds pause_first = std::chrono::milliseconds(100);
-constexpr Nanoseconds pause_longest = std::chrono::minutes(1);
-
 std::unexpected<Failure> no_means(std::string what, int error) {
   const Cause cause = error == ENOSYS ? Cause::unsupported : Cause::exhausted;
   return std::unexpected(Failure(cause, what + ": " + os::describe_shortage(error), error));
@@ -51,6 +46,7 @@ void Link::ask_for_ring() {
   wish.kept = insists();
   ring_ = std::make_unique<ClientRing>();
   ring_->id = ++rings_asked_for_;
+  ring_->wished_bytes = wish.capacity_bytes;
   session_.upgrade(ring_->id, wish, {});
 }
 
@@ -66,9 +62,14 @@ const char* Link::on_upgrade(std::uint64_t id, const Upgrade& step,
                              std::vector<Descriptor>&& descriptors) {
   using Step = Upgrade::Step;
   using Stage = ClientRing::Stage;
+  if (ring_ != nullptr && ring_->larger.id == id && id != 0) return take_word_of_larger(step);
   if (ring_ == nullptr || ring_->id != id) return "UPGRADE for no wish of ours";
   const Stage stage = ring_->stage;
-  if (step.step == Step::grant && stage == Stage::asked) return take_grant(step);
+  if (step.step == Step::grant && stage == Stage::asked) {
+    if (!may_be_granted(step.capacity_bytes, ring_->wished_bytes)) return not_asked_for;
+    offer_ring(step.capacity_bytes);
+    return nullptr;
+  }
   if (step.step == Step::accept && stage == Stage::offered) {
     return take_acceptance(std::move(descriptors));
   }
@@ -82,7 +83,7 @@ const char* Link::on_upgrade(std::uint64_t id, const Upgrade& step,
 void Link::take_refusal(Failure why) {
   ring_refusal_ = why.detail();
   if (insists()) ring_lack_ = std::move(why);
-  ring_pause_ = std::clamp(2 * ring_pause_, pause_first, pause_longest);
+  ring_pause_ = std::clamp(2 * ring_pause_, ring_pause_first, ring_pause_longest);
   ask_again_ = os::now() + ring_pause_;
   ring_.reset();
 }
@@ -93,12 +94,8 @@ void Link::give_ring_up(Failure why) {
   take_refusal(std::move(why));
 }
 
-const char* Link::take_grant(const Upgrade& grant) {
-  if (!ring::is_capacity(grant.capacity_bytes) || grant.capacity_bytes > ring_options_.bytes) {
-    return "a ring of a size that was not asked for";
-  }
-  if (auto made = make_ring(grant.capacity_bytes); !made) give_ring_up(std::move(made.error()));
-  return nullptr;
+void Link::offer_ring(std::size_t capacity_bytes) {
+  if (auto made = make_ring(capacity_bytes); !made) give_ring_up(std::move(made.error()));
 }
 
 /// Offers it, if everything that it takes can be had.
@@ -202,13 +199,13 @@ bool Link::let_ring_sleep() {
   return channel_.fall_asleep(true, wants_to_write() && !rests());
 }
 
-/// After each look at it, by whoever reads: it may be over.
+/// After each look at it, by whoever reads: it may be over, or too small.
 void Link::tend_ring() {
-  if (!channel_.is_ring_over()) return;
-  ring_->poller->remove(channel_.doorbell_fd());
-  unwatch_doorbell();
-  channel_.drop_ring();
-  ring_.reset();
+  if (channel_.is_ring_over()) {
+    leave_ring();
+  } else {
+    consider_growth();
+  }
 }
 
 /// Whoever reads is to look again: there is something to write and no room.
@@ -229,9 +226,9 @@ void Link::read_ring_for_all(const LinkCall* call, Lock& lock, Moment until) {
   });
   write();
   const bool ended = call != nullptr && call->result;  // one-way, and written just now
-  if (nothing_there && !ended && !dead_ && channel_.has_ring() && !look_at_ring(lock, until)) {
-    sleep_at_ring(lock, until);
-  }
+  // When it is over, what follows from that comes before any sleep: see tend_ring.
+  const bool goes_on = !ended && !dead_ && channel_.has_ring() && !channel_.is_ring_over();
+  if (nothing_there && goes_on && !look_at_ring(lock, until)) sleep_at_ring(lock, until);
   if (!dead_ && ring_ != nullptr) tend_ring();
 }
 

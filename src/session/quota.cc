@@ -58,6 +58,19 @@ std::expected<void, std::string> Quota::take_ring(Account& account, Moment now) 
     return std::unexpected("this user has " + std::to_string(account.rings) +
                            ", the server's limit for one");
   }
+  if (auto counted = count_grant(account, now); !counted) return counted;
+  ++account.rings;
+  ++rings_;
+  return {};
+}
+
+std::expected<void, std::string> Quota::exchange_ring(Account& account, Moment now) {
+  const std::lock_guard lock(mutex_);
+  return count_grant(account, now);
+}
+
+/// With the lock held.
+std::expected<void, std::string> Quota::count_grant(Account& account, Moment now) const {
   if (now.since(account.ring_grants_since) >= std::chrono::seconds(1)) {
     account.ring_grants_since = now;
     account.ring_grants = 0;
@@ -66,8 +79,6 @@ std::expected<void, std::string> Quota::take_ring(Account& account, Moment now) 
     return std::unexpected("this user has asked for too many in one second");
   }
   ++account.ring_grants;
-  ++account.rings;
-  ++rings_;
   return {};
 }
 

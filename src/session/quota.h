@@ -51,11 +51,14 @@ class Quota {
   /// Counts a ring, or says why there is none to be had.
   [[nodiscard]] std::expected<void, std::string> take_ring(Account& account, Moment now);
   void give_ring_back(Account& account);
+  /// Counts that a ring is granted in the place of another, or says why not now.
+  [[nodiscard]] std::expected<void, std::string> exchange_ring(Account& account, Moment now);
   /// For a request that outlives its connection: it is there, so it is never too much.
   void charge_orphan(Account& account, std::uint64_t bytes);
   void discharge_orphan(Account& account, std::uint64_t bytes);
 
  private:
+  [[nodiscard]] std::expected<void, std::string> count_grant(Account& account, Moment now) const;
   void erase_if_unused(Account& account);
 
   const Limits limits_;

@@ -24,11 +24,19 @@ struct ServerRing {
   std::uint64_t capacity_bytes = 0;
   bool kept = false;     ///< However idle it is: the client insists on it.
   bool moved = false;    ///< The client has moved.
-  bool counted = true;   ///< By the quota.
+  bool counted = true;   ///< By the quota; its place is that of `next`, if there is one.
+  bool mapped = false;   ///< It is among those that the loop counts.
   bool watched = false;  ///< The client's doorbell, by epoll.
   bool used = false;     ///< Since it was looked at last.
-  Moment look_again;     ///< Whether it is used; at first, whether it was offered.
-  Queued awake;          ///< It does not ring us: we look whether there is something.
+  /// The client's wish for a larger one, which is granted when this one is over.
+  struct Wish {
+    std::uint64_t id = 0;  ///< 0: there is none.
+    std::uint64_t capacity_bytes = 0;
+    bool kept = false;
+  };
+  Wish next;
+  Moment look_again;  ///< Whether it is used; at first, whether it was offered.
+  Queued awake;       ///< It does not ring us: we look whether there is something.
   Queued looked_at;
 };
 

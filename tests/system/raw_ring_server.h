@@ -42,7 +42,9 @@ class RawRingServer {
   std::optional<ring::End> end;
   std::optional<os::Doorbell> bell;
   std::uint64_t capacity = 0;
-  bool moved = false;  ///< What it says goes into its ring.
+  RawPeer::Bytes input;         ///< Out of the client's ring.
+  std::uint64_t open_call = 0;  ///< The last one in there, which is not answered.
+  bool moved = false;           ///< What it says goes into its ring.
 
   bool say(Step step, std::uint64_t id = 1, std::uint64_t bytes = 0,
            const std::vector<int>& descriptors = {}, std::string_view reason = {}) {
@@ -95,6 +97,49 @@ class RawRingServer {
     end->write(bytes);
     [[maybe_unused]] const bool sleeps = end->publish();
     bell->ring();
+  }
+  /// Fills its ring with what means nothing, if it is empty. False: it is not.
+  bool fill() {
+    if (!end->is_drained_by_peer()) return false;
+    const auto pong = RawPeer::frame(wire::FrameHeader::bare(wire::Kind::pong, 0));
+    RawPeer::Bytes pongs;
+    while (pongs.size() < capacity) pongs.insert(pongs.end(), pong.begin(), pong.end());
+    write(pongs);
+    return true;
+  }
+  /// The next frame out of the client's ring, while ours is filled again whenever it is empty.
+  RawPeer::Frame read_and_fill() {
+    RawPeer::Frame frame = {};
+    eventually([&] {
+      fill();
+      std::byte piece[4096];
+      input.insert(input.end(), piece, piece + end->read(piece));
+      if (end->release()) bell->ring();
+      const auto parsed = wire::parse_frame(input);
+      if (parsed.state != wire::Parsed::State::whole) return false;
+      frame = {parsed.frame.header, {parsed.frame.body.begin(), parsed.frame.body.end()}};
+      const std::size_t bytes = sizeof frame.header + frame.body.size();
+      input.erase(input.begin(), input.begin() + static_cast<std::ptrdiff_t>(bytes));
+      return true;
+    });
+    return frame;
+  }
+  /// Until the client finds its ring too small; what it asks for then.
+  wire::Upgrade be_asked_for_larger() {
+    while (true) {
+      const RawPeer::Frame frame = read_and_fill();
+      if (frame.header.kind == wire::Kind::upgrade) return *wire::decode_upgrade(frame.body);
+      if (frame.header.kind != wire::Kind::call) return {};
+      open_call = frame.header.id;
+    }
+  }
+  /// In its ring.
+  void say_in_ring(Step step, std::uint64_t id, std::uint64_t bytes = 0) {
+    RawPeer::Bytes frame(wire::encoded_upgrade_bytes_max);
+    const wire::Upgrade upgrade{.step = step, .capacity_bytes = bytes, .reason = {}};
+    frame.resize(wire::encode_upgrade(id, upgrade, frame.data()));
+    eventually([&] { return end->is_drained_by_peer(); });
+    write(frame);
   }
   bool send_revoke(std::uint64_t position) {
     return peer->send(RawPeer::frame({.body_bytes = 0,

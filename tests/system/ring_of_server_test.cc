@@ -116,6 +116,31 @@ INSTANTIATE_TEST_SUITE_P(
                               server.send_revoke(0);
                               server.send_revoke(0);
                             }},
+                      Fraud{"larger_ring_than_asked_for",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.reach());
+                              const auto wish = server.be_asked_for_larger();
+                              server.say_in_ring(Step::grant, 2, 2 * wish.capacity_bytes);
+                            }},
+                      Fraud{"larger_ring_twice",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.reach());
+                              const auto wish = server.be_asked_for_larger();
+                              server.say_in_ring(Step::grant, 2, wish.capacity_bytes);
+                              server.say_in_ring(Step::grant, 2, wish.capacity_bytes);
+                            }},
+                      Fraud{"larger_ring_granted_and_refused",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.reach());
+                              const auto wish = server.be_asked_for_larger();
+                              server.say_in_ring(Step::grant, 2, wish.capacity_bytes);
+                              server.say_in_ring(Step::refuse, 2);
+                            }},
+                      Fraud{"larger_ring_that_was_not_asked_for",
+                            [](RawRingServer& server) {
+                              EXPECT_TRUE(server.reach());
+                              server.say_in_ring(Step::grant, 2, server.capacity);
+                            }},
                       Fraud{"end_while_the_client_sleeps",
                             [](RawRingServer& server) {
                               EXPECT_TRUE(server.reach());
@@ -126,6 +151,50 @@ INSTANTIATE_TEST_SUITE_P(
                               server.peer->close();
                             }}),
     [](const auto& one) { return std::string(one.param.name); });
+
+// It has asked for a larger one, and waits for the answer however often it is filled meanwhile.
+TEST(RingOfAServer, IsFoundTooSmallOnce) {
+  RawRingServer server;
+  auto caller = std::async(std::launch::async, [&] {
+    while (server.connected->call("echo", "x", {.deadline = patience})) {
+    }
+  });
+  ASSERT_TRUE(server.reach());
+  EXPECT_EQ(server.be_asked_for_larger().capacity_bytes, 4 * server.capacity);
+  for (int round = 0; round < 30; ++round) {
+    ASSERT_TRUE(eventually([&] { return server.fill(); }));
+  }
+  ASSERT_TRUE(eventually([&] { return server.end->is_drained_by_peer(); }));
+  EXPECT_FALSE(server.end->is_readable()) << "it says something";
+  server.peer->close();
+}
+
+// Ours grants the larger one when the last one is over, and its client may still be busy with that.
+TEST(RingOfAServer, IsOfferedWhenTheLastOneIsOverThoughItWasGrantedBefore) {
+  RawRingServer server;
+  auto caller = std::async(std::launch::async, [&] {
+    while (const auto reply = server.connected->call("echo", "x", {.deadline = 1h})) {
+      if (reply->text() == "last") return true;
+    }
+    return false;
+  });
+  EXPECT_TRUE(server.reach());
+  const std::uint64_t wish = server.be_asked_for_larger().capacity_bytes;
+  server.say_in_ring(Step::grant, 2, wish / 2);
+  EXPECT_TRUE(eventually([&] { return server.end->is_drained_by_peer(); }));
+  [[maybe_unused]] const bool rings = server.end->revoke();
+  EXPECT_TRUE(server.send_revoke(server.end->last_readable()));
+  server.bell->ring();
+  server.moved = false;
+  const std::size_t descriptors = server.peer->descriptors().size();
+  EXPECT_TRUE(server.serve_until(Step::offer));
+  EXPECT_EQ(server.capacity, wish / 2);
+  EXPECT_EQ(server.peer->descriptors().size(), descriptors + 3);
+  EXPECT_TRUE(server.say(Step::refuse, 2));
+  EXPECT_TRUE(answer(*server.peer, server.open_call, "last"));
+  server.peer->close();
+  EXPECT_TRUE(caller.get());
+}
 
 // What it says may end up on a terminal.
 TEST(RingOfAServer, IsRefusedInWordsThatCanBePrinted) {

@@ -18,10 +18,12 @@ namespace {
 using namespace std::chrono_literals;
 using wire::test::pattern;
 
-/// How a test's connections are: in their rings for good, or always on the way.
+/// How a test's connections are: in their rings for good, or always on the way, from a ring to a
+/// larger one too.
 struct Pace {
   const char* name;
   std::chrono::milliseconds ring_idle;
+  std::uint32_t after_fills;
 };
 
 class RingTraffic : public Rings, public ::testing::WithParamInterface<Pace> {
@@ -30,10 +32,16 @@ class RingTraffic : public Rings, public ::testing::WithParamInterface<Pace> {
       : Rings(ServerOptions{.descriptors_max = 8,
                             .ring_grants_per_second = 1'000'000,
                             .ring_idle = GetParam().ring_idle}) {}
-  static ClientOptions with_descriptors() {
+  static ClientOptions options() {
     ClientOptions options = eager();
-    options.descriptors_max = 8;
+    options.ring_after_fills = GetParam().after_fills;
+    options.ring_bytes_max = limits::ring_bytes_max;
     return options;
+  }
+  static ClientOptions with_descriptors() {
+    ClientOptions with = options();
+    with.descriptors_max = 8;
+    return with;
   }
   /// Until the server has taken the ring back, now and then, if it is so hasty.
   void rest(int round) {
@@ -42,7 +50,9 @@ class RingTraffic : public Rings, public ::testing::WithParamInterface<Pace> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(, RingTraffic, ::testing::Values(Pace{"staying", 1h}, Pace{"moving", 1ms}),
+INSTANTIATE_TEST_SUITE_P(, RingTraffic,
+                         ::testing::Values(Pace{"staying", 1h, 1'000'000},
+                                           Pace{"moving", 1ms, 1'000'000}, Pace{"growing", 3ms, 1}),
                          [](const auto& one) { return std::string(one.param.name); });
 
 std::vector<Descriptor> files(std::uint64_t first, std::size_t count) {
@@ -92,7 +102,7 @@ TEST_P(RingTraffic, IsSharedByManyThreadsAndManyLoops) {  // P2
   server_.run(3);
   std::atomic<int> wrong = 0;
   std::vector<Client> clients;
-  for (int i = 0; i < 4; ++i) clients.push_back(server_.connect(eager()));
+  for (int i = 0; i < 4; ++i) clients.push_back(server_.connect(options()));
   std::vector<std::thread> threads;
   for (std::uint32_t thread = 0; thread < 64; ++thread) {
     threads.emplace_back([&, thread] {
@@ -109,7 +119,7 @@ TEST_P(RingTraffic, IsSharedByManyThreadsAndManyLoops) {  // P2
 
 TEST_P(RingTraffic, OfLargePayloadsGoesBothWaysAtOnce) {
   server_.run();
-  Client client = server_.connect(eager());
+  Client client = server_.connect(options());
   ASSERT_TRUE(reach_ring(client));
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;
@@ -131,7 +141,7 @@ TEST_P(RingTraffic, OfOneWayCallsComesWholeAndInOrder) {
     came.push_back(number);
   });
   server_.run();
-  Client client = server_.connect(eager());
+  Client client = server_.connect(options());
   ASSERT_TRUE(reach_ring(client));
   constexpr std::uint32_t count = 500;
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -151,7 +161,7 @@ TEST_P(RingTraffic, EndsCallsAtTheirDeadlinesAndWhenTheyAreCancelled) {  // P3
   server_->on("hold", [&](Request request) { held.push_back(std::move(request)); });
   server_->on("let go", [&](Request request) { held.clear(), request.reply(); });
   server_.run();
-  Client client = server_.connect(eager());
+  Client client = server_.connect(options());
   ASSERT_TRUE(reach_ring(client));
   for (int i = 0; i < 10; ++i) {
     const auto reply = client.call("hold", std::string(100'000, 'x'), {.deadline = 5ms});
@@ -183,7 +193,7 @@ TEST_P(RingTraffic, IsAnsweredToTheEndWhenTheServerDrains) {  // P7
     request.reply();
   });
   server_.run();
-  Client client = server_.connect(eager());
+  Client client = server_.connect(options());
   ASSERT_TRUE(reach_ring(client));
   const std::string text = pattern(400'000);
   std::atomic<int> wrong = 0;

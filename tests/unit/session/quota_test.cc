@@ -63,6 +63,24 @@ TEST(Quota, BoundsTheBytesOfRequestsOfOneAndOfAll) {  // P4
   EXPECT_TRUE(quota.charge(one, 30));
 }
 
+TEST(Quota, GrantsARingInThePlaceOfAnotherAsOftenAsOneMayBeGranted) {
+  Quota quota({.connections = 9,
+               .connections_per_uid = 9,
+               .rings = 1,
+               .rings_per_uid = 1,
+               .ring_grants_per_second = 3});
+  Account& account = *quota.take(own_peer()).value();
+  const Moment now(1'000'000'000'000);
+  EXPECT_TRUE(quota.take_ring(account, now));
+  EXPECT_FALSE(quota.take_ring(account, now));
+  EXPECT_TRUE(quota.exchange_ring(account, now));
+  EXPECT_TRUE(quota.exchange_ring(account, now));
+  EXPECT_FALSE(quota.exchange_ring(account, now));
+  EXPECT_TRUE(quota.exchange_ring(account, now + std::chrono::seconds(1)));
+  quota.give_ring_back(account);
+  EXPECT_TRUE(quota.take_ring(account, now + std::chrono::seconds(1)));
+}
+
 TEST(Quota, KeepsAnAccountForRequestsThatOutliveTheirConnections) {
   Quota quota({.connections = 9,
                .connections_per_uid = 9,
