@@ -1,5 +1,6 @@
 // Streams of one-way messages: a Sender on one side, batches on the other.
 
+#include <algorithm>
 #include <atomic>
 #include <numeric>
 #include <thread>
