@@ -10,4 +10,11 @@ inline int rounds(int usual, int in_long) {
   return std::getenv("TINCAN_LONG") != nullptr ? in_long : usual;
 }
 
+/// By how much to divide counts that take too long under ThreadSanitizer.
+#ifdef __SANITIZE_THREAD__
+inline constexpr int thread_sanitizer_slowness = 10;
+#else
+inline constexpr int thread_sanitizer_slowness = 1;
+#endif
+
 }  // namespace tincan::test

@@ -37,7 +37,7 @@ class Delays {
   std::vector<std::chrono::nanoseconds> all_;
 };
 
-int kills() { return rounds(20, 1000); }
+int kills() { return rounds(20, 1000) / thread_sanitizer_slowness; }
 
 class DeathOfAServer : public ::testing::Test {
  protected:

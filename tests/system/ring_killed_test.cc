@@ -141,7 +141,7 @@ class Killed : public ::testing::TestWithParam<Stretch> {
     EXPECT_TRUE(!GetParam().begins_in_ring || reach_ring(client));
     return client.call("begin", "", {.deadline = patience}).has_value();
   }
-  static int kills_wanted() { return rounds(10, 1000); }
+  static int kills_wanted() { return rounds(10, 1000) / thread_sanitizer_slowness; }
   /// Not at every call each time that this runs.
   static int step() { return rounds(4, 1); }
 

@@ -151,7 +151,9 @@ class RingMessages : public Rings {
 TEST_F(RingMessages, ComeOnceWholeAndInOrderWhileTheConnectionMoves) {
   server_.run();
   Client client = server_.connect(eager());
-  const auto wanted = static_cast<std::uint64_t>(rounds(300'000, 3'000'000));
+  const auto wanted =
+      static_cast<std::uint64_t>(rounds(300'000, 3'000'000) / thread_sanitizer_slowness);
+  constexpr std::uint64_t moves_min = 20;
   std::uint64_t moves = 0;
   std::mt19937_64 random(1);
   std::barrier rest(2);
@@ -167,13 +169,12 @@ TEST_F(RingMessages, ComeOnceWholeAndInOrderWhileTheConnectionMoves) {
     send_some(client, 0);
     rest.arrive_and_wait();
     moves += lies_idle(std::chrono::microseconds(random() % 2500));
-    enough = messages_ >= wanted || wrong_ > 0;
+    enough = (messages_ >= wanted && moves >= moves_min) || wrong_ > 0;
     rest.arrive_and_wait();
   }
   other.join();
   EXPECT_EQ(wrong_, 0u);
   EXPECT_EQ(client.reconnects(), 0u);
-  EXPECT_GT(moves, 20u) << "it stays where it is: this test shows nothing";
   const std::string sent[] = {"all", "of them"};
   for (const std::string& text : sent) EXPECT_EQ(reply_to(client, text), text);
   server_.end();
