@@ -56,7 +56,7 @@ class VandalClient {
     if (!ring_.reach()) return;
     const WritableMapping others(ring_.kept.to_client);
     // Some of its calls are right: the memory is used when it goes wrong.
-    const std::uint64_t from = random_() % (calls_max / 4);
+    const std::uint64_t from = random_() % (calls_max / 2);
     const Scribbler scribbler({manner, own_memory(), others.bytes(), random_()}, made_, from);
     Scribbles scribbles(manner, own_memory(), others.bytes(), random_());
     while (made_ < calls_max && write_calls()) {
@@ -108,8 +108,10 @@ class VandalClient {
 
 int vandalize(const std::string& path, Manner manner) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // The longer, the more of the long count is not spent on connecting.
+  const auto uses = static_cast<std::uint64_t>(rounds(2'000, 10'000));
   for (std::uint64_t number = 0;; ++number) {
-    VandalClient(path, number).run(manner, manner == Manner::hints ? 10'000 : 4'000);
+    VandalClient(path, number).run(manner, uses);
   }
 }
 
