@@ -13,7 +13,6 @@ namespace tincan::test {
 namespace {
 
 using namespace std::chrono_literals;
-using wire::test::pattern;
 
 constexpr std::uint64_t smallest = ring::capacity_bytes_min;
 
@@ -28,7 +27,7 @@ class GrowingRings : public Rings {
     return options;
   }
   static const std::string& large() {
-    static const std::string text = pattern(3'000'000);
+    static const std::string text = wire::test::pattern(3'000'000);
     return text;
   }
   /// Calls until the ring has so many bytes each way. False: it does not get there.
@@ -97,7 +96,8 @@ TEST_F(GrowingRings, GrowUnderTheCallsOfManyThreads) {  // P2
   for (std::uint32_t thread = 0; thread < 6; ++thread) {
     threads.emplace_back([&, thread] {
       for (std::uint32_t i = 0; i < 30; ++i) {
-        const std::string text = pattern(1 + (i * 7 + thread) % 10 * 100'000, thread * 100 + i);
+        const std::string text =
+            wire::test::pattern(1 + (i * 7 + thread) % 10 * 100'000, thread * 100 + i);
         wrong += reply_to(client, text) != text;
       }
     });

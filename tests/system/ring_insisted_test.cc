@@ -241,7 +241,7 @@ TEST(InsistedRing, ThatIsTakenBackEndsTheConnectionAndNothingGoesToTheSocket) {
     return server.connected->call("echo", "x", {.deadline = patience}).error();
   });
   ASSERT_TRUE(eventually([&] { return server.end->is_readable(); }));
-  [[maybe_unused]] const bool rings = server.end->revoke();
+  [[maybe_unused]] const bool is_to_be_rung = server.end->revoke();
   EXPECT_TRUE(server.send_revoke(0));  // it reads nothing of it
   const Failure failure = call.get();
   EXPECT_EQ(failure.cause(), Cause::closed) << failure.explain();
