@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <utility>
 
 #include "tincan/failure.h"
@@ -35,6 +36,17 @@ class Descriptor {
 
  private:
   int number_ = -1;
+};
+
+/// How a large payload is handed over instead of being copied.
+enum class Handover : std::uint8_t {
+  /// Nobody can write to it any more, its sender included: for peers that do not trust each other.
+  /// Sending it costs its sender the time to unmap it, some 35 ms a GiB.
+  immutable = 1,
+  /// Its sender may still write to it, and the receiver sees that, whenever it happens. For peers
+  /// that trust each other. Sending it costs microseconds whatever its size, and less when the same
+  /// memory is sent again.
+  shared_view = 2,
 };
 
 }  // namespace tincan

@@ -55,6 +55,15 @@ class Events {
   }
   /// The peer takes no further calls; those it had accepted it will still answer.
   virtual void on_drain() = 0;
+  /// The peer wants to hand memory over: from now on descriptors may come with HANDOVER.
+  virtual void on_loans_wanted() {}
+  /// It has: `file`, which is whatever the peer likes. Messages may name it by its number.
+  virtual void on_loan(std::uint64_t /*number*/, const wire::HandedOver& /*memory*/,
+                       Descriptor&& /*file*/) {}
+  /// No further message names it, and nobody uses it: nothing of it is needed any more.
+  virtual void on_loan_over(std::uint64_t /*number*/) {}
+  /// The peer has released some memory of ours; which, its Lendable knows.
+  virtual void on_released() {}
 };
 
 /// One connection's protocol, the same on both sides: each may call the other.
@@ -151,6 +160,9 @@ class Session {
   }
   Delivery reply(std::uint64_t id, std::span<const std::byte> payload,
                  std::vector<Descriptor>&& descriptors);
+  /// The same with memory in place of a payload.
+  Delivery reply_with_loan(std::uint64_t id, Lending&& lending,
+                           std::vector<Descriptor>&& descriptors);
   Delivery fail(std::uint64_t id, const wire::Error& error);
   /// An incoming call is over and done with: what it held of our allowance is back.
   void release(std::size_t payload_bytes, bool one_way, std::size_t descriptors = 0) {
@@ -164,6 +176,25 @@ class Session {
   void drain();
   /// Tells the peer why the connection is about to be closed.
   void say_goodbye(const wire::Error& error);
+
+  // Memory that is handed over: session_loans.cc.
+
+  /// The peer takes memory, if we ask first: `ask_to_lend`.
+  [[nodiscard]] bool may_lend() const {
+    return may(wire::ability_handover) && peer_.loans_max > 0 && !ended_;
+  }
+  /// It takes memory now.
+  [[nodiscard]] bool lends() const { return peer_takes_loans_; }
+  /// Asks, the first time. Calls with memory wait for the answer by themselves.
+  void ask_to_lend();
+  /// The peer has this memory, and messages may name it again: no file is needed.
+  [[nodiscard]] bool has_lent(const Lendable* memory) {
+    return loans_ != nullptr && loans_->out.find(memory) != nullptr;
+  }
+  /// No further message will name `memory`; the peer keeps nothing of it once it is not used there.
+  void take_back(const Lendable* memory);
+  /// A payload that lay in the peer's memory is looked at no more.
+  void end_loan(const LoanedPayload& loan);
 
   /// The connection is over: every call of ours ends, as *not sent* if its last byte was not
   /// written, else as *unknown*, with the cause and detail of `why`.
@@ -279,6 +310,19 @@ class Session {
     return slot.id == id ? &slot : nullptr;
   }
 
+  // session_loans.cc
+  Verdict take_handover(const wire::Frame& frame);
+  void take_loans();
+  Verdict take_memory(const wire::Frame& frame);
+  Verdict take_release(const wire::Frame& frame);
+  [[gnu::noinline]] Verdict take_loan(const wire::Frame& frame, const wire::LentPayload& named,
+                                      std::span<const std::byte> payload, LoanedPayload& loan);
+  [[gnu::noinline]] Verdict drop_call(const wire::Frame& frame);
+  [[nodiscard]] [[gnu::noinline]] bool may_begin_lending(const Lending& lending);
+  [[nodiscard]] [[gnu::noinline]] Result<void> refusal_to_lend(const Lending& lending);
+  LoansOut::Loan& hand_over(Lending& lending);
+  void name_loan(LoansOut::Loan& loan, const Lending& lending);
+
   // session_output.cc
   void begin(OutgoingCall& call);
   void begin_waiting_calls();
@@ -291,9 +335,14 @@ class Session {
   [[gnu::always_inline]] FirstFrame encode_first(wire::FrameHeader header, wire::Prologue prologue,
                                                  std::span<const std::byte> payload,
                                                  std::vector<Descriptor>& descriptors);
+  [[gnu::noinline]] FirstFrame encode_lent(wire::FrameHeader header, wire::Prologue prologue,
+                                           Lending& lending, std::vector<Descriptor>& descriptors);
+  static wire::Prologue prologue_of(const OutgoingCall& call);
+  static wire::FrameHeader header_of(const OutgoingCall& call);
   template <bool more>
   [[gnu::always_inline]] std::size_t encode_call(OutgoingCall& call);
   [[gnu::noinline]] void begin_in_fragments(OutgoingCall& call);
+  [[gnu::noinline]] void begin_with_loan(OutgoingCall& call);
   [[gnu::noinline]] void reply_in_fragments(wire::FrameHeader header,
                                             std::span<const std::byte> payload,
                                             std::vector<Descriptor>& descriptors);
@@ -306,7 +355,7 @@ class Session {
   void encode_next_fragment(Fragments& message);
   void completed(OutgoingCall& call);
   [[nodiscard]] bool has_room() const;
-  [[nodiscard]] bool may_begin(const OutgoingCall& call) const;
+  [[nodiscard]] bool may_begin(const OutgoingCall& call);
   [[gnu::cold, gnu::noinline]] Result<void> refusal_of(const OutgoingCall& call) const;
   std::uint16_t take_slot();
   void free_slot(OutgoingSlot& slot) {
@@ -337,7 +386,10 @@ class Session {
   bool ended_ = false;
   bool peer_said_goodbye_ = false;
   bool stopped_early_ = false;
-  bool input_moved_ = false;  ///< The stream that is being received has ended.
+  bool asked_to_lend_ = false;     ///< The peer, by us,
+  bool peer_takes_loans_ = false;  ///< and it has answered.
+  bool takes_loans_ = false;       ///< We have, to the peer.
+  bool input_moved_ = false;       ///< The stream that is being received has ended.
   std::uint8_t preamble_bytes_ = 0;
 
   // Outgoing.
@@ -361,6 +413,7 @@ class Session {
   std::uint32_t held_descriptors_ = 0;  ///< Of calls in partials_ too.
   std::size_t calls_to_answer_ = 0;
   std::vector<std::vector<Descriptor>> arrived_;
+  std::unique_ptr<Loans> loans_;           ///< Made when either side first wants to lend.
   std::vector<std::string> method_names_;  ///< By the number that the peer gave them.
   std::unique_ptr<Failure> over_;          ///< Why the peer's input ends, once it does.
 };
