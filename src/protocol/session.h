@@ -192,6 +192,7 @@ class Session {
     return loans_ != nullptr && loans_->out.find(memory) != nullptr;
   }
   /// No further message will name `memory`; the peer keeps nothing of it once it is not used there.
+  /// Does nothing while a call waits that names it and has no file.
   void take_back(const Lendable* memory);
   /// A payload that lay in the peer's memory is looked at no more.
   void end_loan(const LoanedPayload& loan);
@@ -320,6 +321,7 @@ class Session {
   [[gnu::noinline]] Verdict drop_call(const wire::Frame& frame);
   [[nodiscard]] [[gnu::noinline]] bool may_begin_lending(const Lending& lending);
   [[nodiscard]] [[gnu::noinline]] Result<void> refusal_to_lend(const Lending& lending);
+  [[nodiscard]] bool is_counted_on(const Lendable* memory) const;
   LoansOut::Loan& hand_over(Lending& lending);
   void name_loan(LoansOut::Loan& loan, const Lending& lending);
 

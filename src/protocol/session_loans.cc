@@ -71,9 +71,17 @@ void Session::name_loan(LoansOut::Loan& loan, const Lending& lending) {
   }
 }
 
+/// Some call that waits counts on the peer's having it, and could not hand it over.
+bool Session::is_counted_on(const Lendable* memory) const {
+  for (const OutgoingCall* call = waiting_.front(); call != nullptr; call = call->next_) {
+    if (call->lending.memory == memory && !call->lending.file) return true;
+  }
+  return false;
+}
+
 void Session::take_back(const Lendable* memory) {
   LoansOut::Loan* const loan = loans_ == nullptr ? nullptr : loans_->out.find(memory);
-  if (loan == nullptr || ended_) return;
+  if (loan == nullptr || ended_ || is_counted_on(memory)) return;
   put_bare(Kind::handover, loan->number);
   loan->over = true;
   loans_->out.forget_if_over(*loan);

@@ -74,8 +74,10 @@ void Connection::read() {
   if (read->descriptors_lost) {
     return close(wire::Reason::exhausted, "no room for the descriptors of a call");
   }
-  // A read ends early where descriptors came along, although there may be more.
-  const bool drained = read->bytes < room.size() && !wants_descriptors() && !read_on_;
+  // A read ends early where descriptors came along, and before the byte of a ring that has some,
+  // although there may be more.
+  const bool drained =
+      read->bytes < room.size() && descriptors.empty() && ring_ == nullptr && !read_on_;
   if (drained) readable_ = false;
   session_.arrived(std::move(descriptors));
   take(buffer.first(kept + read->bytes));
@@ -225,6 +227,7 @@ void Connection::close() noexcept {
   if (closed_) return;
   closed_ = true;
   session_.end(Failure(Cause::closed));
+  if (loans_) loans_->close();
   loop_.service().connection_ended(peer_);
   if (ring_ != nullptr) drop_ring();
   // A client that is told of our end still reads what we said last.

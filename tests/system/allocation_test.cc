@@ -13,7 +13,8 @@ TEST(Allocation, NeverHappensInASteadyFlowOfCalls) {
   auto subject = Process::run({binary("tests/allocation_subject")});
   ASSERT_EQ(subject.wait(), 0) << subject.output();
   EXPECT_EQ(subject.output(),
-            "control 1\nempty call 0\nsmall call 0\nlarge call 0\ncall in halves 0\nsend 0\n");
+            "control 1\nempty call 0\nsmall call 0\nlarge call 0\ncall in halves 0\nsend 0\n"
+            "loan 0\nlent reply 0\n");
 }
 
 }  // namespace

@@ -146,6 +146,26 @@ TEST(Loans, TakenBackWhileUsedAreOverWithTheirLastUse) {
   EXPECT_EQ(memory.holders, 0);
 }
 
+// Which counts on it, and has nothing to hand over again.
+TEST(Loans, AreNotTakenBackWhileACallWaitsThatNamesThem) {
+  Settings one_at_a_time = takes;
+  one_at_a_time.calls_in_flight_max = 1;
+  Pair pair(takes, one_at_a_time);
+  Memory memory;
+  LoanCall first(memory, Handover::shared_view);
+  ASSERT_TRUE(pair.client.session.start(first));
+  pair.converse();
+  LoanCall waiting(memory, Handover::shared_view);
+  waiting.lending.file.reset();
+  ASSERT_TRUE(pair.client.session.start(waiting));
+  pair.client.session.take_back(&memory);
+  pair.server.session.reply(pair.server.calls[0].id, {}, {});
+  pair.converse();
+  EXPECT_EQ(pair.server.calls.size(), 2u);
+  pair.client.session.take_back(&memory);
+  EXPECT_FALSE(pair.client.session.has_lent(&memory));
+}
+
 TEST(Loans, AnswerCallsOfAPeerThatSaysUnaskedThatItTakesThem) {
   Settings caller = takes;
   caller.always_takes_loans = true;
