@@ -81,9 +81,18 @@ class CallInHalves {
 
 int main() {
   const test::TemporaryDirectory directory;
-  Server server = or_exit(Server::listen(directory / "s"));
+  ServerOptions trusting;
+  trusting.shared_views_from = AllowList();
+  Server server = or_exit(Server::listen(directory / "s", trusting));
+  server.on("lend", [](Request request) {
+    request.reply(or_exit(request.loan(100'000, Handover::shared_view)));
+  });
   server.on("echo", [](Request request) { request.reply(request.payload()); });
   server.on("take", [](Request) {});
+  server.on("echo_size", [](Request request) {
+    const std::size_t bytes = request.payload().size();
+    request.reply(std::as_bytes(std::span(&bytes, 1)));
+  });
   std::thread loop([&] { or_exit(server.run()); });
   Client client = or_exit(Client::connect(directory / "s"));
   const std::string small(1000, 'x');
@@ -103,6 +112,15 @@ int main() {
     or_exit(client.send("take", small, options));
     or_exit(client.call("echo", "", options));  // so that the server keeps up
   });
+  count("loan", [&] {
+    Loan loan = or_exit(client.loan(100'000, Handover::shared_view));
+    or_exit(client.call("echo_size", std::move(loan), options));
+  });
+  ClientOptions taking;
+  taking.views_max = 4;
+  taking.shared_views = true;
+  Client taker = or_exit(Client::connect(directory / "s", taking));
+  count("lent reply", [&] { or_exit(taker.call("lend", "", options)); });
   server.stop();
   loop.join();
 }
