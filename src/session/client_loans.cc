@@ -18,7 +18,7 @@ namespace {
 
 Failure given_away() { return Failure(Cause::usage, "this loan was given away before"); }
 
-std::unexpected<Failure> too_large(std::uint64_t bytes, std::uint64_t most) {
+std::unexpected<Failure> too_large_for_server(std::uint64_t bytes, std::uint64_t most) {
   return std::unexpected(Failure(
       Cause::too_large,
       "a loan of " + std::to_string(bytes) + " bytes; the server takes " + std::to_string(most)));
@@ -44,9 +44,9 @@ Result<LentMemory*> Client::State::lend(std::uint64_t bytes, Handover kind) {
   }
   if (!terms.lends) {
     const std::uint64_t most = link.payload_bytes_max();
-    return bytes > most ? too_large(bytes, most) : LentMemory::plain(bytes);
+    return bytes > most ? too_large_for_server(bytes, most) : LentMemory::plain(bytes);
   }
-  if (bytes > terms.loan_bytes_max) return too_large(bytes, terms.loan_bytes_max);
+  if (bytes > terms.loan_bytes_max) return too_large_for_server(bytes, terms.loan_bytes_max);
   link.ask_to_lend();
   if (!shared) {
     lock.unlock();

@@ -20,7 +20,7 @@ using session::LoanPool;
 
 namespace {
 
-std::unexpected<Failure> too_large(std::uint64_t bytes, std::uint64_t most) {
+std::unexpected<Failure> too_large_for_caller(std::uint64_t bytes, std::uint64_t most) {
   return std::unexpected(Failure(
       Cause::too_large,
       "a loan of " + std::to_string(bytes) + " bytes; the caller takes " + std::to_string(most)));
@@ -104,8 +104,8 @@ Result<void> hand_over(RequestState& request, RequestState::Answer answer) {
 }
 
 /// What was sealed before is mapped again, for who is not handed it.
-Result<void> copy(Request& request, const LentMemory& memory, std::uint64_t bytes,
-                  std::span<const Descriptor> descriptors) {
+Result<void> reply_with_copy(Request& request, const LentMemory& memory, std::uint64_t bytes,
+                             std::span<const Descriptor> descriptors) {
   if (!memory.is_sealed()) return request.reply(memory.bytes().first(bytes), descriptors);
   const auto mapping = memory.map_again();
   if (!mapping) return std::unexpected(mapping.error());
@@ -124,14 +124,15 @@ Result<Loan> Request::loan(std::uint64_t bytes, Handover kind) {
                   "this caller takes no shared views (ClientOptions::views_max and shared_views), "
                   "or may be lent nothing (ServerOptions::lend_to)"));
     }
-    if (bytes > pool->terms.loan_bytes_max) return too_large(bytes, pool->terms.loan_bytes_max);
+    if (bytes > pool->terms.loan_bytes_max)
+      return too_large_for_caller(bytes, pool->terms.loan_bytes_max);
     return loan_of(pool->take(bytes), bytes);
   }
   if (pool != nullptr && bytes >= pool->terms.loan_bytes_min &&
       bytes <= pool->terms.loan_bytes_max) {
     return loan_of(pool->make(bytes, kind), bytes);
   }
-  if (bytes > state_->reply_bytes_max) return too_large(bytes, state_->reply_bytes_max);
+  if (bytes > state_->reply_bytes_max) return too_large_for_caller(bytes, state_->reply_bytes_max);
   return loan_of(LentMemory::plain(bytes), bytes);
 }
 
@@ -150,7 +151,7 @@ Result<void> Request::reply(const Loan& loan, std::span<const Descriptor> descri
   }
   const bool fits = descriptors.size() <= request.reply_descriptors_max;
   if (request.one_way || !fits || !is_handed_over(request, *memory)) {
-    return copy(*this, *memory, loan.size(), descriptors);
+    return reply_with_copy(*this, *memory, loan.size(), descriptors);
   }
   auto copies = session::duplicates(descriptors);
   if (!copies) return std::unexpected(std::move(copies.error()));

@@ -8,18 +8,18 @@ namespace tincan::transport {
 
 namespace {
 
-constexpr unsigned fixed_size = os::no_shrinking | os::no_growing;
+constexpr unsigned size_seals = os::no_shrinking | os::no_growing;
 constexpr std::uint64_t page_bytes = 4096;
 constexpr std::uint64_t block_bytes = 512;
 
 bool is_sealed(unsigned seals, Handover kind) {
-  if ((seals & fixed_size) != fixed_size) return false;
+  if ((seals & size_seals) != size_seals) return false;
   if (kind == Handover::immutable) return (seals & os::no_writing) != 0;
   return (seals & (os::no_new_writers | os::no_writing)) != 0;
 }
 
 /// Why `file` is no such memory of `bytes`; empty when it is.
-std::string fault_of(const Descriptor& file, Handover kind, std::uint64_t bytes) {
+std::string fault_of_loan(const Descriptor& file, Handover kind, std::uint64_t bytes) {
   const auto seals = os::seals_of(file.get());
   if (!seals) return "it is no file in memory that can be sealed";
   if (!is_sealed(*seals, kind)) return "it is not sealed as it has to be";
@@ -47,7 +47,7 @@ os::Sys<LoanMemory> LoanMemory::make(std::size_t bytes, Handover kind) {
   memory.mapping_ = std::move(*mapping);
   if (kind == Handover::shared_view) {
     // Mapped before it is sealed: ours is the last mapping that can be written.
-    const unsigned seals = fixed_size | os::no_new_writers | os::no_more_seals;
+    const unsigned seals = size_seals | os::no_new_writers | os::no_more_seals;
     if (auto sealed = os::seal(memory.file_.get(), seals); !sealed) {
       return std::unexpected(sealed.error());
     }
@@ -57,12 +57,12 @@ os::Sys<LoanMemory> LoanMemory::make(std::size_t bytes, Handover kind) {
 
 os::Sys<void> LoanMemory::seal() {
   mapping_ = os::Mapping();
-  return os::seal(file_.get(), fixed_size | os::no_writing | os::no_more_seals);
+  return os::seal(file_.get(), size_seals | os::no_writing | os::no_more_seals);
 }
 
 std::expected<os::Mapping, std::string> map_loan(const Descriptor& file, Handover kind,
                                                  std::uint64_t bytes) {
-  if (auto fault = fault_of(file, kind, bytes); !fault.empty()) return std::unexpected(fault);
+  if (auto fault = fault_of_loan(file, kind, bytes); !fault.empty()) return std::unexpected(fault);
   auto mapping = os::Mapping::readable_by_and_by(file.get(), bytes);
   if (!mapping) return std::unexpected("it cannot be mapped");
   return std::move(*mapping);

@@ -9,10 +9,7 @@
 namespace tincan::test {
 namespace {
 
-constexpr std::uint64_t mib = 1 << 20;
-const CallOptions patient{.deadline = patience};
-
-ServerOptions narrow(std::uint64_t in_all, std::uint64_t per_uid) {
+ServerOptions limited_to(std::uint64_t in_all, std::uint64_t per_uid) {
   ServerOptions options = trusting();
   options.view_bytes_max = in_all;
   options.view_bytes_per_uid_max = per_uid;
@@ -20,7 +17,7 @@ ServerOptions narrow(std::uint64_t in_all, std::uint64_t per_uid) {
 }
 
 TEST(LoanLimits, RefuseWhatIsLargerThanTheServerTakesBeforeItIsMade) {
-  LoanServer server(narrow(8 * mib, 4 * mib));
+  LoanServer server(limited_to(8 * mib, 4 * mib));
   server.run();
   Client client = server.connect();
   for (const Handover kind : {Handover::immutable, Handover::shared_view}) {
@@ -28,63 +25,63 @@ TEST(LoanLimits, RefuseWhatIsLargerThanTheServerTakesBeforeItIsMade) {
     ASSERT_FALSE(loan);
     EXPECT_EQ(loan.error().cause(), Cause::too_large);
   }
-  EXPECT_TRUE(client.call("sum", filled(client.loan(4 * mib), 1), patient));
+  EXPECT_TRUE(client.call("sum", filled(client.loan(4 * mib), 1), unhurried));
 }
 
 TEST(LoanLimits, RefuseOneUserMoreThanItsShareAndGiveItBack) {
-  LoanServer server(narrow(8 * mib, 4 * mib));
+  LoanServer server(limited_to(8 * mib, 4 * mib));
   server.run();
   Client client = server.connect();
   Client other = server.connect();
-  ASSERT_TRUE(client.send("hold", filled(client.loan(3 * mib), 1), patient));
-  ASSERT_TRUE(client.call("size", "", patient));
-  const auto refused = other.call("sum", filled(other.loan(2 * mib), 2), patient);
+  ASSERT_TRUE(client.send("hold", filled(client.loan(3 * mib), 1), unhurried));
+  ASSERT_TRUE(client.call("size", "", unhurried));
+  const auto refused = other.call("sum", filled(other.loan(2 * mib), 2), unhurried);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().cause(), Cause::exhausted);
   EXPECT_EQ(refused.error().outcome(), Outcome::not_sent);
-  EXPECT_TRUE(other.call("sum", filled(other.loan(mib), 2), patient));
+  EXPECT_TRUE(other.call("sum", filled(other.loan(mib), 2), unhurried));
   server.let_go();
   EXPECT_TRUE(eventually(
-      [&] { return other.call("sum", filled(other.loan(4 * mib), 2), patient).has_value(); }));
+      [&] { return other.call("sum", filled(other.loan(4 * mib), 2), unhurried).has_value(); }));
 }
 
 TEST(LoanLimits, OfASharedViewThatWasRefusedAreAskedAgain) {
-  LoanServer server(narrow(8 * mib, 4 * mib));
+  LoanServer server(limited_to(8 * mib, 4 * mib));
   server.run();
   Client client = server.connect();
   Client other = server.connect();
-  ASSERT_TRUE(client.send("hold", filled(client.loan(3 * mib), 1), patient));
-  ASSERT_TRUE(client.call("size", "", patient));
+  ASSERT_TRUE(client.send("hold", filled(client.loan(3 * mib), 1), unhurried));
+  ASSERT_TRUE(client.call("size", "", unhurried));
   const Loan loan = filled(other.loan(2 * mib, Handover::shared_view), 2);
-  ASSERT_FALSE(other.call("sum", loan, patient));
+  ASSERT_FALSE(other.call("sum", loan, unhurried));
   server.let_go();
   EXPECT_TRUE(eventually([&] {
-    const auto reply = other.call("sum", loan, patient);
+    const auto reply = other.call("sum", loan, unhurried);
     return reply && reply->text() == sum_of(2 * mib, 2);
   }));
 }
 
 TEST(LoanLimits, CountWhatARequestHoldsBeyondItsConnection) {
-  LoanServer server(narrow(4 * mib, 4 * mib));
+  LoanServer server(limited_to(4 * mib, 4 * mib));
   server.run();
   {
     Client client = server.connect();
-    ASSERT_TRUE(client.send("hold", filled(client.loan(3 * mib), 1), patient));
-    ASSERT_TRUE(client.call("size", "", patient));
+    ASSERT_TRUE(client.send("hold", filled(client.loan(3 * mib), 1), unhurried));
+    ASSERT_TRUE(client.call("size", "", unhurried));
   }
   EXPECT_TRUE(eventually([&] { return server->counts().connections == 0; }));
   Client other = server.connect();
-  const auto refused = other.call("sum", filled(other.loan(2 * mib), 2), patient);
+  const auto refused = other.call("sum", filled(other.loan(2 * mib), 2), unhurried);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().cause(), Cause::exhausted);
   EXPECT_EQ(server.let_go(), sum_of(3 * mib, 1));  // it is still all there
   EXPECT_TRUE(eventually(
-      [&] { return other.call("sum", filled(other.loan(4 * mib), 2), patient).has_value(); }));
+      [&] { return other.call("sum", filled(other.loan(4 * mib), 2), unhurried).has_value(); }));
 }
 
 // A mapping costs something however small it is.
 TEST(LoanLimits, CountEachViewAsAMebibyteAtLeast) {
-  LoanServer server(narrow(4 * mib, 4 * mib));
+  LoanServer server(limited_to(4 * mib, 4 * mib));
   server.run();
   RawLoans client(server.path());
   ASSERT_TRUE(client.ask());
@@ -110,7 +107,7 @@ TEST(LoanLimits, OfSharedViewsAtOnceGiveFreeOnesUpForOthers) {
   Client client = server.connect();
   for (std::uint64_t bytes = mib; bytes < 10 * mib; bytes += mib) {
     const auto reply =
-        client.call("sum", filled(client.loan(bytes, Handover::shared_view), 1), patient);
+        client.call("sum", filled(client.loan(bytes, Handover::shared_view), 1), unhurried);
     ASSERT_TRUE(reply) << reply.error().explain();
     EXPECT_EQ(reply->text(), sum_of(bytes, 1));
   }
@@ -126,8 +123,8 @@ void have_it_killed(const std::string& path, Handover kind) {
   auto child = Process::fork([&] {
     Client client = or_exit(Client::connect(path, {.connect_deadline = patience}));
     Loan loan = filled(client.loan(3 * mib, kind), 1);
-    or_exit(client.send("forget", loan, patient));
-    or_exit(client.call("size", "", patient));
+    or_exit(client.send("forget", loan, unhurried));
+    or_exit(client.call("size", "", unhurried));
     std::printf("sent\n");
     std::fflush(stdout);
     ::pause();
@@ -149,13 +146,13 @@ TEST(LoanLimits, AreGivenBackByClientsThatAreKilled) {
           held->push_back(std::move(request));
         });
       },
-      narrow(4 * mib, 4 * mib));
+      limited_to(4 * mib, 4 * mib));
   for (int i = 0; i < 6; ++i) {
     have_it_killed(directory / "s", i % 2 == 0 ? Handover::immutable : Handover::shared_view);
     Client client = or_exit(Client::connect(directory / "s", {.connect_deadline = patience}));
-    or_exit(client.send("forget", "", patient));  // what was held until now
+    or_exit(client.send("forget", "", unhurried));  // what was held until now
     EXPECT_TRUE(eventually([&] {
-      return client.call("sum", filled(client.loan(4 * mib), 2), patient).has_value();
+      return client.call("sum", filled(client.loan(4 * mib), 2), unhurried).has_value();
     })) << i;
   }
 }
@@ -174,8 +171,8 @@ TEST(SharedViews, AreReleasedByServersThatAreKilled) {
   Client client = or_exit(
       Client::connect(directory / "s", {.connect_deadline = patience, .reconnect_deadline = {}}));
   const Loan loan = filled(client.loan(mib, Handover::shared_view), 1);
-  ASSERT_TRUE(client.send("forget", loan, patient));
-  ASSERT_TRUE(client.call("size", "", patient));
+  ASSERT_TRUE(client.send("forget", loan, unhurried));
+  ASSERT_TRUE(client.call("size", "", unhurried));
   EXPECT_FALSE(loan.is_released());
   server->kill(SIGKILL);
   EXPECT_TRUE(client.await_release(loan, patience));
@@ -201,7 +198,7 @@ TEST(LoanFork, LeavesTheLoansOfTheParentToIt) {  // P18
   });
   EXPECT_EQ(child.wait(), 0) << child.output();
   for (auto& loan : loans) {
-    EXPECT_EQ(or_exit(client.call("sum", *loan, patient)).text(), sum_of(mib, 1));
+    EXPECT_EQ(or_exit(client.call("sum", *loan, unhurried)).text(), sum_of(mib, 1));
   }
 }
 

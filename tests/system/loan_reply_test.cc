@@ -10,9 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint64_t mib = 1 << 20;
-const CallOptions patient{.deadline = patience};
-
 /// Of a client that takes what it is handed.
 ClientOptions taking() {
   ClientOptions options;
@@ -48,7 +45,7 @@ class LoanReplies : public ::testing::Test {
   }
 
   Result<Reply> ask(Client& client, const char* method, std::uint64_t bytes) {
-    return client.call(method, std::to_string(bytes), patient);
+    return client.call(method, std::to_string(bytes), unhurried);
   }
   /// What is wrong with the answer; empty: nothing.
   std::string wrong(Client& client, const char* method, std::uint64_t bytes) {
@@ -141,7 +138,7 @@ TEST_F(LoanReplies, ComeToSubmittedCallsToo) {
           EXPECT_EQ(sum_of(or_exit(std::move(reply)).payload()), sum_of(100'000, 5));
           ++came;
         },
-        patient));
+        unhurried));
   }
   EXPECT_TRUE(eventually([&] { return client.process(), came == 4; }));
 }
@@ -158,7 +155,7 @@ TEST_F(LoanReplies, OfOneLoanOfTheServersGoToWhomever) {
   for (int i = 0; i < 3; ++i) {
     for (Client* const client : {&takes, &copies}) {
       for (const char* kind : {"shared", "immutable"}) {
-        const Reply reply = or_exit(client->call("same", kind, patient));
+        const Reply reply = or_exit(client->call("same", kind, unhurried));
         EXPECT_EQ(sum_of(reply.payload()), sum_of(2 * mib, 9)) << kind;
       }
     }
@@ -174,7 +171,7 @@ TEST_F(LoanReplies, ThatAreLargeAndImmutableAreSealedBesideTheLoop) {
   {
     Client gone = server_.connect(taking());
     ASSERT_TRUE(
-        gone.submit("immutable", bytes_of("16000000"), [](const Result<Reply>&) {}, patient));
+        gone.submit("immutable", bytes_of("16000000"), [](const Result<Reply>&) {}, unhurried));
     gone.process();
   }
   EXPECT_EQ(wrong(client, "immutable", 16 * mib), "");
@@ -190,7 +187,7 @@ TEST_F(LoanReplies, OfARequestThatWasAnsweredAreNone) {
   });
   server_.run();
   Client client = server_.connect(taking());
-  EXPECT_EQ(or_exit(client.call("twice", "", patient)).text(), "first");
+  EXPECT_EQ(or_exit(client.call("twice", "", unhurried)).text(), "first");
   EXPECT_EQ(failures, 1);
 }
 
@@ -250,8 +247,8 @@ TEST_F(LoanReplies, AreCopiedForOtherUsersUnlessTheServerLendsToThem) {
         return taker;
       }());
       if (!client) return 2;
-      if ((or_exit(client->call("shared", "", patient)).text() == "lent") != lends) return 3;
-      const Reply reply = or_exit(client->call("immutable", "", patient));
+      if ((or_exit(client->call("shared", "", unhurried)).text() == "lent") != lends) return 3;
+      const Reply reply = or_exit(client->call("immutable", "", unhurried));
       return sum_of(reply.payload()) == sum_of(100'000, 5) ? 0 : 4;
     });
     std::thread loop([&] { EXPECT_TRUE(server.run()); });

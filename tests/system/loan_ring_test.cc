@@ -13,9 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint64_t mib = 1 << 20;
-const CallOptions patient{.deadline = patience};
-
 ClientOptions eager_and_taking() {
   ClientOptions options = eager();
   options.views_max = 8;
@@ -43,11 +40,11 @@ class LoansBesideRings : public ::testing::TestWithParam<std::chrono::millisecon
   /// Handed over to the server and by it, in both ways. Empty: all of it was right.
   std::string exchange(Client& client, int seed) {
     for (const Handover kind : {Handover::immutable, Handover::shared_view}) {
-      const auto sum = client.call("sum", filled(client.loan(mib, kind), seed), patient);
+      const auto sum = client.call("sum", filled(client.loan(mib, kind), seed), unhurried);
       if (!sum) return sum.error().explain();
       if (sum->text() != sum_of(mib, seed)) return "another sum";
       const auto lent =
-          client.call("lend", kind == Handover::immutable ? "immutable" : "shared", patient);
+          client.call("lend", kind == Handover::immutable ? "immutable" : "shared", unhurried);
       if (!lent) return lent.error().explain();
       if (sum_of(lent->payload()) != sum_of(mib, 6)) return "another reply";
     }
@@ -92,7 +89,7 @@ TEST(LoansInARing, AreHandedOverThere) {
   ASSERT_TRUE(reach_ring(client));
   for (int i = 0; i < 10; ++i) {
     for (const Handover kind : {Handover::immutable, Handover::shared_view}) {
-      EXPECT_EQ(or_exit(client.call("sum", filled(client.loan(mib, kind), i), patient)).text(),
+      EXPECT_EQ(or_exit(client.call("sum", filled(client.loan(mib, kind), i), unhurried)).text(),
                 sum_of(mib, i));
     }
   }
@@ -105,8 +102,8 @@ TEST(LoansOfADrain, GoToTheSuccessor) {
   server.run();
   Client client = server.connect();
   const Loan loan = filled(client.loan(mib, Handover::shared_view), 1);
-  ASSERT_TRUE(client.send("hold", loan, patient));
-  ASSERT_TRUE(client.call("size", "", patient));
+  ASSERT_TRUE(client.send("hold", loan, unhurried));
+  ASSERT_TRUE(client.call("size", "", unhurried));
   ServerOptions options = trusting();
   server->stop();
   server.let_go();
@@ -116,10 +113,10 @@ TEST(LoansOfADrain, GoToTheSuccessor) {
   std::thread loop([&] { EXPECT_TRUE(next.run()); });
   ASSERT_TRUE(client.await_release(loan, patience));
   for (const Handover kind : {Handover::immutable, Handover::shared_view}) {
-    EXPECT_EQ(or_exit(client.call("sum", filled(client.loan(mib, kind), 3), patient)).text(),
+    EXPECT_EQ(or_exit(client.call("sum", filled(client.loan(mib, kind), 3), unhurried)).text(),
               sum_of(mib, 3));
   }
-  EXPECT_EQ(or_exit(client.call("sum", loan, patient)).text(), sum_of(mib, 1));
+  EXPECT_EQ(or_exit(client.call("sum", loan, unhurried)).text(), sum_of(mib, 1));
   next.stop();
   loop.join();
 }

@@ -15,6 +15,9 @@
 
 namespace tincan::test {
 
+inline constexpr std::uint64_t mib = 1 << 20;
+inline const CallOptions unhurried{.deadline = patience};
+
 /// Bytes that depend on where they stand.
 inline void fill(std::span<std::byte> bytes, int seed) {
   for (std::size_t i = 0; i < bytes.size(); ++i) {

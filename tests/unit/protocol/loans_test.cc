@@ -338,12 +338,12 @@ TEST(Loans, HaveNoUseAndNoHolderWhenTheConnectionHasEnded) {
 }
 
 /// What a liar says to a side that takes memory, in place of the second HANDOVER or behind it.
-struct Lie {
+struct LoanLie {
   const char* name;
   void (*tell)(Holder&);
 };
 
-class LoanLies : public ::testing::TestWithParam<Lie> {};
+class LoanLies : public ::testing::TestWithParam<LoanLie> {};
 
 TEST_P(LoanLies, EndTheConnection) {
   Holder holder;
@@ -361,58 +361,62 @@ void say(Holder& holder, const Bytes& bytes) { holder.server.take(bytes); }
 INSTANTIATE_TEST_SUITE_P(
     That, LoanLies,
     ::testing::Values(
-        Lie{"skip_a_number", [](Holder& holder) { holder.lend(3); }},
-        Lie{"give_a_number_twice", [](Holder& holder) { holder.lend(1); }},
-        Lie{"ask_twice", [](Holder& holder) { say(holder, frame(Kind::handover, 0)); }},
-        Lie{"have_no_descriptor", [](Holder& holder) { say(holder, handover(2)); }},
-        Lie{"have_two_descriptors",
-            [](Holder& holder) {
-              Bytes two = handover(2);
-              two[6] = std::byte{2};
-              holder.server.take(two, descriptors(2));
-            }},
-        Lie{"are_of_no_kind",
+        LoanLie{"skip_a_number", [](Holder& holder) { holder.lend(3); }},
+        LoanLie{"give_a_number_twice", [](Holder& holder) { holder.lend(1); }},
+        LoanLie{"ask_twice", [](Holder& holder) { say(holder, frame(Kind::handover, 0)); }},
+        LoanLie{"have_no_descriptor", [](Holder& holder) { say(holder, handover(2)); }},
+        LoanLie{"have_two_descriptors",
+                [](Holder& holder) {
+                  Bytes two = handover(2);
+                  two[6] = std::byte{2};
+                  holder.server.take(two, descriptors(2));
+                }},
+        LoanLie{
+            "are_of_no_kind",
             [](Holder& holder) { holder.server.take(handover(2, Handover{3}), descriptors(1)); }},
-        Lie{"have_no_body",
-            [](Holder& holder) {
-              holder.server.take(frame(Kind::handover, 2, {}, 0, 1), descriptors(1));
-            }},
-        Lie{"are_empty",
-            [](Holder& holder) {
-              holder.server.take(handover(2, Handover::immutable, 0), descriptors(1));
-            }},
-        Lie{"are_too_large",
-            [](Holder& holder) {
-              holder.server.take(handover(2, Handover::immutable, (1 << 20) + 1), descriptors(1));
-            }},
-        Lie{"are_too_many",
-            [](Holder& holder) {
-              for (std::uint64_t number = 2; number <= 4; ++number) holder.lend(number);
-            }},
-        Lie{"take_back_what_was_never_given",
-            [](Holder& holder) { say(holder, frame(Kind::handover, 2)); }},
-        Lie{"take_back_twice",
-            [](Holder& holder) {
-              say(holder, frame(Kind::handover, 1));
-              EXPECT_FALSE(holder.server.failure);
-              say(holder, frame(Kind::handover, 1));
-            }},
-        Lie{"name_what_was_never_given", [](Holder& holder) { say(holder, call_naming(2, 2)); }},
-        Lie{"name_number_0", [](Holder& holder) { say(holder, call_naming(2, 0)); }},
-        Lie{"name_what_was_taken_back",
-            [](Holder& holder) {
-              say(holder, frame(Kind::handover, 1));
-              say(holder, call_naming(2, 1));
-            }},
-        Lie{"name_more_than_there_is",
-            [](Holder& holder) { say(holder, call_naming(2, 1, 4097)); }},
-        Lie{"name_all_of_64_bits",
-            [](Holder& holder) { say(holder, call_naming(2, 1, UINT64_MAX)); }},
-        Lie{"have_a_payload_too", [](Holder& holder) { say(holder, call_naming(2, 1, 10, "x")); }},
-        Lie{"have_fragments_too",
-            [](Holder& holder) { say(holder, call_naming(2, 1, 10, "", wire::flag_more)); }},
-        Lie{"release_what_we_never_gave",
-            [](Holder& holder) { say(holder, frame(Kind::release, 1)); }}),
+        LoanLie{"have_no_body",
+                [](Holder& holder) {
+                  holder.server.take(frame(Kind::handover, 2, {}, 0, 1), descriptors(1));
+                }},
+        LoanLie{"are_empty",
+                [](Holder& holder) {
+                  holder.server.take(handover(2, Handover::immutable, 0), descriptors(1));
+                }},
+        LoanLie{"are_too_large",
+                [](Holder& holder) {
+                  holder.server.take(handover(2, Handover::immutable, (1 << 20) + 1),
+                                     descriptors(1));
+                }},
+        LoanLie{"are_too_many",
+                [](Holder& holder) {
+                  for (std::uint64_t number = 2; number <= 4; ++number) holder.lend(number);
+                }},
+        LoanLie{"take_back_what_was_never_given",
+                [](Holder& holder) { say(holder, frame(Kind::handover, 2)); }},
+        LoanLie{"take_back_twice",
+                [](Holder& holder) {
+                  say(holder, frame(Kind::handover, 1));
+                  EXPECT_FALSE(holder.server.failure);
+                  say(holder, frame(Kind::handover, 1));
+                }},
+        LoanLie{"name_what_was_never_given",
+                [](Holder& holder) { say(holder, call_naming(2, 2)); }},
+        LoanLie{"name_number_0", [](Holder& holder) { say(holder, call_naming(2, 0)); }},
+        LoanLie{"name_what_was_taken_back",
+                [](Holder& holder) {
+                  say(holder, frame(Kind::handover, 1));
+                  say(holder, call_naming(2, 1));
+                }},
+        LoanLie{"name_more_than_there_is",
+                [](Holder& holder) { say(holder, call_naming(2, 1, 4097)); }},
+        LoanLie{"name_all_of_64_bits",
+                [](Holder& holder) { say(holder, call_naming(2, 1, UINT64_MAX)); }},
+        LoanLie{"have_a_payload_too",
+                [](Holder& holder) { say(holder, call_naming(2, 1, 10, "x")); }},
+        LoanLie{"have_fragments_too",
+                [](Holder& holder) { say(holder, call_naming(2, 1, 10, "", wire::flag_more)); }},
+        LoanLie{"release_what_we_never_gave",
+                [](Holder& holder) { say(holder, frame(Kind::release, 1)); }}),
     [](const auto& one) { return std::string(one.param.name); });
 
 TEST(LoanBreaches, AreAlsoImmutableMemoryNamedTwice) {
