@@ -205,6 +205,15 @@ TEST(SharedView, ThatTheHandlerReleasesEarlyIsReleasedBeforeTheAnswer) {
   EXPECT_EQ(server.let_go(), "0");
 }
 
+TEST(SharedView, IsReleasedWhenItsCallIsTurnedAway) {
+  LoanServer server;
+  server.run();
+  Client client = server.connect();
+  const Loan loan = filled(client.loan(mib, Handover::shared_view), 1);
+  EXPECT_EQ(client.call("nothing", loan, unhurried).error().cause(), Cause::no_method);
+  EXPECT_TRUE(client.await_release(loan, patience));
+}
+
 TEST(SharedView, IsReleasedWhenItsServerDies) {
   LoanServer server;
   server.run();
