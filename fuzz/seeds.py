@@ -159,7 +159,8 @@ SESSION = {
     "liar_loan": GREETED + lie(1, HANDOVER, zero=255) + lie(1, HANDOVER, SHARED, 0, 1, 1, 0, 1)
     + lie(1, CALL, prologue(METHOD, LOAN)) + answer(1, 0, 0) + lie(1, HANDOVER, b"", 0, 0, 1, 0),
     "liar_loan_unasked": GREETED + lie(1, HANDOVER, SHARED, 0, 1, 1, 0, 1),
-    "liar_loan_unknown": GREETED + lie(1, HANDOVER, zero=255) + lie(1, CALL, prologue(METHOD, LOAN)),
+    "liar_loan_unknown": GREETED + lie(1, HANDOVER, zero=255)
+    + lie(1, CALL, prologue(METHOD, LOAN)),
     "liar_loan_release": ASKED + start(0, 6 | 1 << 3, 0) + everything(0) * 2
     + lie(0, RELEASE, b"", 0, 0, 1, 0) * 2,
     "stranger": STRANGERS + say(0, b"GET / HTTP/1.1\r\n"),
