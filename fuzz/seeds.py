@@ -45,6 +45,7 @@ def hello(lowest=1, highest=1):
 
 METHOD = field(1, b"1")
 DEADLINE = field(3, struct.pack("<q", 2**63 - 1))
+LOAN = field(8, struct.pack("<QQ", 1, 1000))
 FULL = prologue(METHOD, field(2, b"\x01\x00"), DEADLINE, field(4, b"\0\0\0\0"), field(5, b""),
                 field(6, bytes(25)), field(7, struct.pack("<Q", 5)))
 
@@ -60,6 +61,8 @@ DECODER = {
     "fragments": frame(CALL, call_id(0, 1), FULL + b"he", MORE)
     + frame(CALL, call_id(0, 1), b"llo", CONTINUED),
     "prologue_body": FULL + b"payload",
+    "handover": frame(HANDOVER, 1, field(1, b"\2") + field(2, struct.pack("<Q", 4096)), 0, 1),
+    "call_of_loan": frame(CALL, call_id(0, 1), prologue(METHOD, LOAN)),
     "prologue_long": struct.pack("<H", 4097) + bytes(4097),
     "prologue_cut": prologue(METHOD)[:-1],
     "reply": frame(REPLY, call_id(0, 1), prologue() + b"hello world"),
@@ -106,6 +109,9 @@ def lie(side, kind, body=b"", flags=0, descriptors=0, slot=0, sequence=1, arrive
 GREETED, STRANGERS, HOUR_APART = b"\0\1", b"\0\0", b"\1\1"
 CALLED = GREETED + start(0, 0, 10) + everything(0)
 LARGE = GREETED + start(0, 7, 40000)
+# One side has asked whether it may hand memory over, and may.
+ASKED = GREETED + op(0, 15) + everything(0) + everything(1)
+SHARED = field(1, b"\2") + field(2, struct.pack("<Q", 4096))
 
 SESSION = {
     "call": CALLED + answer(1, 0, 0) + everything(1),
@@ -137,6 +143,28 @@ SESSION = {
     "cut": GREETED + start(0, 0, 50) * 3 + some(0, 100) + op(0, 13),
     "goodbye": CALLED + op(1, 10) + everything(1),
     "pieces": GREETED + start(0, 0, 9) + some(0, 1) * 40,
+    "loan": ASKED + start(0, 6 | 1 << 3, 0) + everything(0) + answer(1, 0, 0) + everything(1),
+    "loan_asks": GREETED + start(0, 6, 900) + everything(0) + everything(1) + everything(0),
+    "loan_again": ASKED + (start(0, 6 | 1 << 3, 0) + everything(0) + answer(1, 0, 0)
+                           + everything(1)) * 3 + op(0, 14, 1) + everything(0),
+    "loan_once": ASKED + start(0, 6 | 3 << 3, 0) + everything(0) + answer(1, 0, 0) + everything(1),
+    "loan_immutable": ASKED + start(0, 6, 9000) * 5 + everything(0) * 9 + answer(1, 0, 0) * 3
+    + everything(1) + everything(0) * 9,
+    "loan_reply": GREETED + op(0, 15) + op(1, 15) + everything(0) + everything(1) + everything(0)
+    + start(0, 0, 9) + everything(0) + answer(1, 0, 6 | 1 << 3) + everything(1) + everything(1),
+    "loan_expired": ASKED + op(1, 9, 200) + start(0, 6 | 16, 1) + everything(0) * 2 + everything(1),
+    "loan_given_up": ASKED + start(0, 6 | 1 << 3, 0) + op(0, 6, 0) + everything(0) * 2
+    + everything(1),
+    "loan_drain": ASKED + op(1, 8) + start(0, 6, 9) + everything(0) * 2 + everything(1),
+    "loan_taken_back": ASKED + start(0, 6 | 1 << 3, 0) + everything(0) * 2 + op(0, 14, 1)
+    + everything(0) + answer(1, 0, 0) + everything(1),
+    "liar_loan": GREETED + lie(1, HANDOVER, zero=255) + lie(1, HANDOVER, SHARED, 0, 1, 1, 0, 1)
+    + lie(1, CALL, prologue(METHOD, LOAN)) + answer(1, 0, 0) + lie(1, HANDOVER, b"", 0, 0, 1, 0),
+    "liar_loan_unasked": GREETED + lie(1, HANDOVER, SHARED, 0, 1, 1, 0, 1),
+    "liar_loan_unknown": GREETED + lie(1, HANDOVER, zero=255)
+    + lie(1, CALL, prologue(METHOD, LOAN)),
+    "liar_loan_release": ASKED + start(0, 6 | 1 << 3, 0) + everything(0) * 2
+    + lie(0, RELEASE, b"", 0, 0, 1, 0) * 2,
     "stranger": STRANGERS + say(0, b"GET / HTTP/1.1\r\n"),
     "liar_hello": STRANGERS + say(1, b"TINCAN/1 HELLO\r\n") + lie(1, HELLO, hello())
     + lie(1, HELLO, hello()),

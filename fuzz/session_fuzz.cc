@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -71,13 +72,33 @@ std::string reply_to(std::size_t bytes) { return std::string(bytes / 2 + 1, 'r')
 constexpr int descriptor_base = 1 << 24;  // numbers that no process has
 constexpr std::size_t calls_max = 64;
 
-const protocol::Settings settings{.payload_bytes_max = 200'000,
-                                  .calls_in_flight_max = 4,
-                                  .descriptors_max = 3,
-                                  .incoming_bytes_max = 250'000,
-                                  .outgoing_bytes_pause = 300'000,
-                                  .abilities = wire::ability_batch,
-                                  .clock_offset_nanoseconds = 0};
+const protocol::Settings settings{
+    .payload_bytes_max = 200'000,
+    .calls_in_flight_max = 4,
+    .descriptors_max = 3,
+    .incoming_bytes_max = 250'000,
+    .outgoing_bytes_pause = 300'000,
+    .abilities = wire::ability_batch | wire::ability_handover | wire::ability_shared_views,
+    .loans_max = 3,
+    .loan_bytes_max = 100'000,
+    .clock_offset_nanoseconds = 0};
+
+/// Memory of one side, with what is known of it.
+class Memory final : public protocol::Lendable {
+ public:
+  void begin_use() override { ++uses_; }
+  void end_use() override { require(--uses_ >= 0, "no use ends twice"); }
+  void hold() override { ++holders_; }
+  void drop() override { require(--holders_ >= 0, "memory is dropped once"); }
+  void check_unused() const {
+    require(uses_ == 0 && holders_ == 0, "nothing is used after the end");
+  }
+
+ private:
+  int uses_ = 0;
+  int holders_ = 0;
+};
+constexpr std::size_t memories_max = 5;
 
 class Side final : public protocol::Events {
  public:
@@ -107,7 +128,13 @@ class Side final : public protocol::Events {
     require(call.deadline > time, "a call that has not expired");
     if (!lied_to)
       require(ran.insert(std::atoi(std::string(call.method).c_str())).second, "runs once");
-    held_.push_back({call.id, call.payload.bytes().size(), call.one_way});
+    if (call.loan.number != 0) {
+      const auto lent = lent_.find(call.loan.number);
+      require(lent != lent_.end(), "memory that was handed over");
+      require(call.loan.bytes <= lent->second, "no more than there is");
+      require(call.payload.bytes().empty(), "no other payload");
+    }
+    held_.push_back({call.id, call.payload.bytes().size(), call.one_way, call.loan});
     require(session_->calls_to_answer() <= settings.calls_in_flight_max, "calls within limits");
   }
 
@@ -128,12 +155,23 @@ class Side final : public protocol::Events {
 
   void on_cancel(void*) override {}
 
+  void on_loan(std::uint64_t number, const wire::HandedOver& memory, Descriptor&& file) override {
+    [[maybe_unused]] const int none = file.release();
+    require(memory.bytes > 0 && memory.bytes <= settings.loan_bytes_max, "memory within limits");
+    require(lent_.emplace(number, memory.bytes).second, "a number once");
+    require(lent_.size() <= settings.loans_max, "no more memory than agreed");
+  }
+  void on_loan_over(std::uint64_t number) override {
+    require(lent_.erase(number) == 1, "memory that was there");
+  }
+
   void on_end(OutgoingCall& outgoing, Failure* failure) override {
     auto& call = static_cast<Call&>(outgoing);
     require(++call.ends == 1 && !call.is_over, "a call ends once");
     call.is_over = true;
     if (failure == nullptr) {
       const auto bytes = call.answer.payload.bytes();
+      session_->end_loan(call.answer.loan);
       require(bytes.size() <= settings.payload_bytes_max, "a reply within limits");
       call.replied = !call.one_way;
       call.reply.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -182,6 +220,11 @@ class Side final : public protocol::Events {
     call->one_way = (shape & 8) != 0;
     if ((shape & 16) != 0) call->deadline = time + std::chrono::nanoseconds(shape);
     if ((shape & 0xEF) == 0x0E) make_batch(*call, bytes % 60'000);
+    if (shape % 8 == 6 && !call->is_batch) {
+      lend(call->lending, shape >> 3, bytes);
+      call->text.clear();
+      call->payload = {};
+    }
     for (int i = 0; i < (shape >> 5) % 5; ++i) call->descriptors.emplace_back(descriptor_base + i);
     const bool started = session_->start(*call).has_value();
     session_->outbox().keep_lent();
@@ -198,6 +241,19 @@ class Side final : public protocol::Events {
     call.message_bytes_max = bytes;
     call.is_batch = true;
   }
+
+  void lend(protocol::Lending& lending, std::size_t shape, std::size_t bytes) {
+    // Each memory is of one kind, and if it is shared of one size: the peer knows it by itself.
+    const std::size_t which = shape % memories_max;
+    lending.memory = &memories_[which];
+    lending.kind = which % 2 == 0 ? Handover::immutable : Handover::shared_view;
+    lending.once = shape % 4 == 3;
+    lending.bytes = lending.capacity = bytes + 1;
+    if (lending.kind == Handover::shared_view) lending.bytes = lending.capacity = 5000;
+    if (!session_->has_lent(lending.memory)) lending.file.reset(descriptor_base);
+  }
+
+  void take_back(std::size_t which) { session_->take_back(&memories_[which % memories_max]); }
 
   void give_up(std::size_t which, bool for_good) {
     if (calls.empty()) return;
@@ -217,15 +273,26 @@ class Side final : public protocol::Events {
     held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(which % held_.size()));
     if (shape % 4 == 3) {
       session_->fail(held.id, {.reason = wire::Reason::declared, .code = 1, .text = "no"});
+    } else if (shape % 8 == 6 && !held.one_way && session_->lends()) {
+      protocol::Lending lending;
+      lend(lending, shape >> 3, held.bytes);
+      if (session_->reply_with_loan(held.id, std::move(lending), {}) ==
+          protocol::Delivery::queued) {
+        lent_replies_ = true;
+      }
     } else if (shape % 4 != 2 || !held.one_way) {
       const std::string text = reply_to(held.bytes);
       session_->reply(held.id, std::as_bytes(std::span(text)), {});
       session_->reply(held.id, {}, {});
     }
     session_->release(held.bytes, held.one_way);
+    session_->end_loan(held.loan);
   }
 
   void drain() { session_->drain(); }
+  void ask_to_lend() {
+    if (session_->may_lend()) session_->ask_to_lend();
+  }
 
   void say_goodbye(Side& other) {
     other.was_sent_away_ = true;
@@ -236,19 +303,25 @@ class Side final : public protocol::Events {
     over_ = true;
     session_->end(why);
     for (const auto& call : calls) require(call->is_over, "nothing outlives the end");
+    for (const Memory& memory : memories_) memory.check_unused();
   }
+  [[nodiscard]] bool has_lent_replies() const { return lent_replies_; }
 
  private:
   struct Held {
     std::uint64_t id;
     std::size_t bytes;
     bool one_way;
+    protocol::LoanedPayload loan;
   };
 
   PayloadPool* const pool_;
   std::unique_ptr<protocol::Session> session_;
   std::vector<std::byte> unread_;
   std::vector<Held> held_;
+  Memory memories_[memories_max];
+  std::map<std::uint64_t, std::uint64_t> lent_;
+  bool lent_replies_ = false;
   int hellos_ = 0;
   int drains_ = 0;
   bool over_ = false;
@@ -261,7 +334,8 @@ void check(const Side& caller, const Side& runner) {
     const bool ran = runner.ran.contains(call->number);
     require(!(call->not_sent && ran), "what is not sent did not run");
     require(!call->replied || ran, "what was answered did run");
-    require(!call->replied || call->reply == reply_to(call->text.size()), "the right reply");
+    const bool right = call->reply == reply_to(call->text.size()) || runner.has_lent_replies();
+    require(!call->replied || right, "the right reply");
   }
 }
 
@@ -285,7 +359,7 @@ std::vector<std::byte> lie(Input& input) {
 }
 
 void run_one(Input& input, Side& side, Side& other, int& number) {
-  switch (input.byte() % 14) {
+  switch (input.byte() % 16) {
     case 0:
     case 1:
       return side.send(other, 1 + input.word());
@@ -324,6 +398,10 @@ void run_one(Input& input, Side& side, Side& other, int& number) {
     }
     case 13:
       return side.end(Failure(Cause::closed));
+    case 14:
+      return side.take_back(input.byte());
+    case 15:
+      return side.ask_to_lend();
   }
 }
 

@@ -23,26 +23,35 @@ namespace tincan {
 
 class PayloadBlock;
 class Sender;
+namespace session {
+class View;
+}
 
 /// What a handler answered.
 ///
 /// Its memory is recycled by the client when the reply is destroyed; a reply may outlive the
-/// client.
+/// client. One that the server has handed over (ClientOptions::views_max) is released then: the
+/// server is told, with one send(2), and a large immutable one is unmapped, which takes its time
+/// here.
 class Reply {
  public:
   Reply() = default;
   Reply(Reply&& other) noexcept
       : block_(std::exchange(other.block_, nullptr)),
+        view_(std::exchange(other.view_, nullptr)),
+        view_bytes_(other.view_bytes_),
         generation_(other.generation_),
         descriptors_(std::move(other.descriptors_)) {}
   Reply& operator=(Reply&& other) noexcept {
     std::swap(block_, other.block_);
+    std::swap(view_, other.view_);
+    std::swap(view_bytes_, other.view_bytes_);
     std::swap(generation_, other.generation_);
     std::swap(descriptors_, other.descriptors_);
     return *this;
   }
   ~Reply() {
-    if (block_ != nullptr) recycle();
+    if (block_ != nullptr || view_ != nullptr) recycle();
   }
 
   /// Lives as long as the reply.
@@ -51,12 +60,15 @@ class Reply {
   /// Descriptors that came along (ClientOptions::descriptors_max), yours to move out.
   [[nodiscard]] std::vector<Descriptor>& descriptors() { return descriptors_; }
 
-  Reply(PayloadBlock* block, std::vector<Descriptor>&& descriptors);
+  Reply(PayloadBlock* block, std::vector<Descriptor>&& descriptors, session::View* view = nullptr,
+        std::uint64_t view_bytes = 0);
 
  private:
   void recycle();
 
   PayloadBlock* block_ = nullptr;
+  session::View* view_ = nullptr;
+  std::uint64_t view_bytes_ = 0;
   std::uint32_t generation_ = 0;  ///< Of the process that it was received in.
   std::vector<Descriptor> descriptors_;
 };
@@ -124,6 +136,34 @@ class Client {
   /// Errors: `usage` (the name; descriptors) · `exhausted` (memory) · `forked`.
   [[nodiscard]] Result<Sender> sender(std::string_view method, const CallOptions& options = {});
 
+  // Large payloads, handed over instead of copied.
+
+  /// Memory to build a payload of `bytes` in, for one of the calls below. Connects again if there
+  /// is no connection, within ClientOptions::deadline.
+  ///
+  /// Immutable: for any server. Under ClientOptions::loan_bytes_min, and for a server that takes no
+  /// memory, it is ordinary memory and is copied when it is sent. A shared view: for a server that
+  /// lets us (ServerOptions::shared_views_from); one that was released on this connection is given
+  /// out again.
+  /// Errors: `unsupported` (which option) · `too_large` · `exhausted` (the server has not released
+  /// enough; memory) · as `call` where it has to connect.
+  /// Cost: new memory is allocated and touched, some 350 ms a GiB here; used again: none.
+  [[nodiscard]] Result<Loan> loan(std::uint64_t bytes, Handover kind = Handover::immutable);
+  /// As the others, with a payload that is handed over. Refused by the server (`refused`, not run)
+  /// where it does not believe in the memory, and `exhausted` where it holds too much already.
+  /// Sealing a large immutable loan takes its time here: some 35 ms a GiB.
+  [[nodiscard]] Result<Reply> call(std::string_view method, Loan&& loan,
+                                   const CallOptions& options = {});
+  [[nodiscard]] Result<Reply> call(std::string_view method, const Loan& loan,
+                                   const CallOptions& options = {});
+  [[nodiscard]] Result<void> send(std::string_view method, Loan&& loan,
+                                  const CallOptions& options = {});
+  [[nodiscard]] Result<void> send(std::string_view method, const Loan& loan,
+                                  const CallOptions& options = {});
+  /// Waits until `loan` is released, at most so long; reads for all meanwhile, as a call does.
+  /// Errors: `deadline` · `forked`.
+  [[nodiscard]] Result<void> await_release(const Loan& loan, std::chrono::nanoseconds deadline);
+
   // Without blocking, from an event loop of your own: poll fd() for events() until deadline(), then
   // call process(), which runs the completions.
 
@@ -135,6 +175,11 @@ class Client {
   /// then none will run.
   [[nodiscard]] Result<std::uint64_t> submit(std::string_view method,
                                              std::span<const std::byte> payload,
+                                             Completion completion,
+                                             const CallOptions& options = {});
+  /// The same with a payload that is handed over; a loan that stays yours must not be destroyed
+  /// before the completion has run.
+  [[nodiscard]] Result<std::uint64_t> submit(std::string_view method, Loan&& loan,
                                              Completion completion,
                                              const CallOptions& options = {});
   /// Gives a submitted call up; it completes as `cancelled`. Nothing happens when it has completed.

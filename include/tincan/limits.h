@@ -105,6 +105,23 @@ inline constexpr std::uint64_t ring_bytes_max = 8ull * 1024 * 1024;
 /// long: promise 4 wants the memory back in 2 s.
 inline constexpr std::chrono::milliseconds ring_idle = 900ms;
 
+/// Memory of a peer's that is handed over in place of payloads, held at once on one connection.
+/// Chosen: as many large payloads as are likely to be under way.
+inline constexpr std::uint32_t views_max = 64;
+/// Bytes of it, in all; each counts as 1 MiB at least. What it costs the holder is address space
+/// and page tables: 8 bytes a page, 32 MiB for all of this.
+inline constexpr std::uint64_t view_bytes_max = 16ull * 1024 * 1024 * 1024;
+/// Of one uid. Chosen: a quarter, so one user cannot take all of it.
+inline constexpr std::uint64_t view_bytes_per_uid_max = view_bytes_max / 4;
+/// Bytes of a server's own memory that it has lent and that was not released, in all. They are
+/// charged to the server for as long as a client keeps them. Chosen: a few of the largest.
+inline constexpr std::uint64_t loan_bytes_max = 4ull * 1024 * 1024 * 1024;
+/// To one uid. Chosen: a quarter, so one user cannot keep all of it.
+inline constexpr std::uint64_t loan_bytes_per_uid_max = loan_bytes_max / 4;
+/// Immutable loans under this are ordinary memory and are copied when they are sent. Chosen, not
+/// tuned: what fits a fragment is copied in less time than a descriptor takes.
+inline constexpr std::uint64_t loan_bytes_min = fragment_bytes_max;
+
 // Per client.
 
 /// The first ring that a client asks for, each way. Chosen: the least that a ring has, four frames.

@@ -88,6 +88,18 @@ struct ServerOptions {
   std::uint32_t ring_grants_per_second = limits::ring_grants_per_second;  ///< To one uid.
   std::uint64_t ring_bytes_max = limits::ring_bytes_max;    ///< The largest, each way.
   std::chrono::milliseconds ring_idle = limits::ring_idle;  ///< Unused until taken back.
+  std::uint32_t views_max = limits::views_max;  ///< Memory clients lend, a connection. 0: none.
+  std::uint64_t view_bytes_max = limits::view_bytes_max;                  ///< Of it, in all.
+  std::uint64_t view_bytes_per_uid_max = limits::view_bytes_per_uid_max;  ///< Of one uid.
+  /// Whose shared views are taken: who may hand over what he can change while a handler looks at
+  /// it. Not set: nobody's; an empty list: everybody's who may connect.
+  std::optional<AllowList> shared_views_from = {};
+  /// To whom memory of the server's own is lent (Request::loan), besides root and its own uid. Not
+  /// set: to nobody else; an empty list: to everybody who may connect.
+  std::optional<AllowList> lend_to = {};
+  std::uint64_t loan_bytes_max = limits::loan_bytes_max;                  ///< Lent, in all.
+  std::uint64_t loan_bytes_per_uid_max = limits::loan_bytes_per_uid_max;  ///< To one uid.
+  std::uint64_t loan_bytes_min = limits::loan_bytes_min;  ///< Immutable ones under it are copied.
   /// accept → HELLO; and from a ring that was granted to its memory.
   std::chrono::milliseconds handshake_deadline = limits::handshake_deadline;
   std::chrono::milliseconds drain_deadline = limits::drain_deadline;  ///< stop() → end.
@@ -144,6 +156,13 @@ struct ClientOptions {
   std::uint32_t stream_buffer_bytes = limits::stream_buffer_bytes;
   /// Descriptors accepted with one reply, 0 … limits::message_descriptors_max. 0: not accepted.
   std::uint32_t descriptors_max = 0;
+  /// Memory that the server hands over as replies, held at once. 0: none is taken, and replies are
+  /// copied. Otherwise each read costs some 70 ns more.
+  std::uint32_t views_max = 0;
+  std::uint64_t view_bytes_max = limits::view_bytes_max;  ///< Of it, in all.
+  /// Take shared views too: the server may change a reply while we look at it.
+  bool shared_views = false;
+  std::uint64_t loan_bytes_min = limits::loan_bytes_min;  ///< Immutable ones under it are copied.
 };
 
 /// One call.

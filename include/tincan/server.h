@@ -34,8 +34,15 @@ class Request {
 
   /// The name that was called; lives as long as the request.
   [[nodiscard]] std::string_view method() const;
-  /// The caller's bytes, in memory of our own; they live as long as the request.
+  /// The caller's bytes, in memory of our own, or handed over by it; they live as long as the
+  /// request, or until `release`. Those of a shared view (ServerOptions::shared_views_from) may
+  /// change while you look: copy what you check.
   [[nodiscard]] std::span<const std::byte> payload() const;
+  /// A payload that was handed over is looked at no more, and `payload()` is empty from now on: its
+  /// sender may use the memory again, and hears so at once on the request's loop, from another
+  /// thread when the request is destroyed. A large immutable one is unmapped here, or if this is
+  /// the loop, beside it. Nothing happens to a payload that was copied.
+  void release();
   [[nodiscard]] std::string_view text() const { return text_of(payload()); }
   /// Descriptors that came with the call, yours to move out.
   [[nodiscard]] std::vector<Descriptor>& descriptors();
@@ -58,6 +65,18 @@ class Request {
   Result<void> reply(std::span<const std::byte> payload,
                      std::span<const Descriptor> descriptors = {});
   Result<void> reply(std::string_view text = {}) { return reply(bytes_of(text)); }
+  /// Memory to build an answer of `bytes` in. It is lent to whom ServerOptions::lend_to says, and
+  /// whose client takes it (ClientOptions::views_max, shared_views); for others an immutable loan
+  /// is ordinary memory, and copied like any answer. It is charged to the server until the caller
+  /// has released it. Errors: `unsupported` (a shared view for a caller that takes none) ·
+  /// `too_large` · `exhausted` (loan_bytes_max, loan_bytes_per_uid_max; the caller has not released
+  /// enough; memory) · `forked`. Any thread.
+  [[nodiscard]] Result<Loan> loan(std::uint64_t bytes, Handover kind = Handover::immutable);
+  /// Answers with a payload that is handed over. When and errors: as `reply`; also `exhausted`: the
+  /// caller holds as much as it takes, and gets a declared error instead.
+  /// Sealing a large immutable loan takes some 35 ms a GiB: here, or on the loop beside it.
+  Result<void> reply(Loan&& loan, std::span<const Descriptor> descriptors = {});
+  Result<void> reply(const Loan& loan, std::span<const Descriptor> descriptors = {});
   /// Answers with an error of the application's own: `message` for people, `code` for programs.
   Result<void> fail(std::string_view message, std::int32_t code = 0);
   /// Answers that the request was not run: the caller's outcome is *not sent*, and calling again is
@@ -249,6 +268,10 @@ class Server {
   bool process();
 
   [[nodiscard]] const Address& address() const;
+
+  /// As Request::loan, before there is a request, and for answers to several: each that it is given
+  /// to hands it over, or copies it where it may not be. Any thread.
+  [[nodiscard]] Result<Loan> loan(std::uint64_t bytes, Handover kind = Handover::immutable);
 
   struct Counts {
     std::uint64_t connections = 0;    ///< Now.

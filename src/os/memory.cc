@@ -72,7 +72,11 @@ Sys<Mapping> Mapping::writable(int file, std::size_t bytes) {
   return make(file, bytes, PROT_READ | PROT_WRITE);
 }
 
-Sys<Mapping> Mapping::make(int file, std::size_t bytes, int protection) {
+Sys<Mapping> Mapping::readable_by_and_by(int file, std::size_t bytes) {
+  return map(file, bytes, PROT_READ);
+}
+
+Sys<Mapping> Mapping::map(int file, std::size_t bytes, int protection) {
   if (const int error = before(Call::mmap)) return failed(error);
   void* const at = ::mmap(nullptr, bytes, protection, MAP_SHARED, file, 0);
   if (at == MAP_FAILED) return failed();
@@ -80,6 +84,13 @@ Sys<Mapping> Mapping::make(int file, std::size_t bytes, int protection) {
   mapping.bytes_ = {static_cast<std::byte*>(at), bytes};
   // Two processes must not be the same end of a ring.
   if (::madvise(at, bytes, MADV_DONTFORK) < 0) return failed();
+  return mapping;
+}
+
+Sys<Mapping> Mapping::make(int file, std::size_t bytes, int protection) {
+  auto mapping = map(file, bytes, protection);
+  if (!mapping) return mapping;
+  std::byte* const at = mapping->bytes().data();
   // The pages are there; this fills the page table, so that no call finds them missing. Without it
   // (an older kernel) the first lap around the ring does so.
   ::madvise(at, bytes, (protection & PROT_WRITE) != 0 ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);

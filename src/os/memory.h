@@ -41,6 +41,8 @@ class Mapping {
   /// is in the page table, so that no later access finds one missing (since Linux 5.14).
   [[nodiscard]] static Sys<Mapping> readable(int file, std::size_t bytes);
   [[nodiscard]] static Sys<Mapping> writable(int file, std::size_t bytes);
+  /// The same for large ones, in microseconds: the page table is filled as pages are read.
+  [[nodiscard]] static Sys<Mapping> readable_by_and_by(int file, std::size_t bytes);
   Mapping(Mapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
   Mapping& operator=(Mapping&& other) noexcept {
     std::swap(bytes_, other.bytes_);
@@ -54,6 +56,7 @@ class Mapping {
   [[nodiscard]] Sys<void> lock() const;
 
  private:
+  [[nodiscard]] static Sys<Mapping> map(int file, std::size_t bytes, int protection);
   [[nodiscard]] static Sys<Mapping> make(int file, std::size_t bytes, int protection);
   std::span<std::byte> bytes_;
 };

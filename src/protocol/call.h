@@ -7,6 +7,7 @@
 
 #include "base/payload.h"
 #include "base/time.h"
+#include "protocol/loans.h"
 #include "tincan/descriptor.h"
 #include "tincan/failure.h"
 #include "wire/body.h"
@@ -15,10 +16,17 @@
 
 namespace tincan::protocol {
 
+/// A payload that lies in memory of the peer's. Whoever gets one ends it with Session::end_loan.
+struct LoanedPayload {
+  std::uint64_t number = 0;  ///< Of the memory; 0: it does not.
+  std::uint64_t bytes = 0;
+};
+
 /// What a call of ours brought back.
 struct Answer {
   Payload payload;
   std::vector<Descriptor> descriptors;
+  LoanedPayload loan;
 };
 
 /// What a frame has before its payload, at the most.
@@ -32,6 +40,7 @@ class OutgoingCall {
   std::string_view method;              ///< Borrowed until the call ends.
   std::span<const std::byte> payload;   ///< Borrowed until the call ends.
   std::vector<Descriptor> descriptors;  ///< Taken by start().
+  Lending lending;                      ///< In place of the payload; its file is taken too.
   Answer answer;                        ///< Filled when it ends with one.
   Moment deadline = Moment::never();
   bool idempotent = false;
@@ -102,6 +111,7 @@ struct IncomingCall {
   bool one_way = false;
   Payload payload;
   std::vector<Descriptor> descriptors;
+  LoanedPayload loan = {};
 };
 
 /// One-way messages of the peer's to one method that have arrived, as they lie in the input.
@@ -120,6 +130,7 @@ enum class Delivery : std::uint8_t {
   gone,         ///< The caller has gone; nothing was done.
   too_large,    ///< It exceeds what the caller accepts, who got an error instead.
   descriptors,  ///< It carries more descriptors than the caller accepts; likewise.
+  no_loan,      ///< The caller takes no such memory, or no more of it now; likewise.
 };
 
 /// How the peer's reason reads on our side.

@@ -44,6 +44,15 @@ class Events {
   }
   /// The peer takes no further calls; those it had accepted it will still answer.
   virtual void on_drain() = 0;
+  /// The peer wants to hand memory over: from now on descriptors may come with HANDOVER.
+  virtual void on_loans_wanted() {}
+  /// It has: `file`, which is whatever the peer likes. Messages may name it by its number.
+  virtual void on_loan(std::uint64_t /*number*/, const wire::HandedOver& /*memory*/,
+                       Descriptor&& /*file*/) {}
+  /// No further message names it, and nobody uses it: nothing of it is needed any more.
+  virtual void on_loan_over(std::uint64_t /*number*/) {}
+  /// The peer has released some memory of ours; which, its Lendable knows.
+  virtual void on_released() {}
 };
 
 }  // namespace tincan::protocol

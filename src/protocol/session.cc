@@ -16,11 +16,15 @@ Session::Session(const Settings& settings, std::int64_t clock_offset_nanoseconds
                           .descriptors_max = settings.descriptors_max,
                           .abilities = settings.abilities,
                           .clock_offset_nanoseconds = clock_offset_nanoseconds,
-                          .nonce = settings.nonce};
+                          .nonce = settings.nonce,
+                          .loans_max = settings.loans_max,
+                          .loan_bytes_max = settings.loan_bytes_max};
   outbox_.commit(wire::encode_hello(hello, outbox_.prepare(wire::encoded_hello_bytes_max)));
 }
 
-Session::~Session() = default;
+Session::~Session() {
+  if (loans_ != nullptr) loans_->out.end_all();
+}
 
 Verdict Session::over(Failure why) {
   over_ = std::make_unique<Failure>(std::move(why));
@@ -58,6 +62,7 @@ void Session::end(const Failure& why) {
     const Outcome outcome = written ? Outcome::unknown : Outcome::not_sent;
     fail_call(*call, end_of_call(why, outcome));
   }
+  if (loans_ != nullptr) loans_->out.end_all();
 }
 
 Failure failure_of(const wire::Error& error) {

@@ -128,6 +128,9 @@ class Session {
   }
   Delivery reply(std::uint64_t id, std::span<const std::byte> payload,
                  std::vector<Descriptor>&& descriptors);
+  /// The same with memory in place of a payload.
+  Delivery reply_with_loan(std::uint64_t id, Lending&& lending,
+                           std::vector<Descriptor>&& descriptors);
   Delivery fail(std::uint64_t id, const wire::Error& error);
   /// An incoming call is over and done with: what it held of our allowance is back.
   void release(std::size_t payload_bytes, bool one_way, std::size_t descriptors = 0) {
@@ -141,6 +144,26 @@ class Session {
   void drain();
   /// Tells the peer why the connection is about to be closed.
   void say_goodbye(const wire::Error& error);
+
+  // Memory that is handed over: session_loans.cc.
+
+  /// The peer takes memory, if we ask first: `ask_to_lend`.
+  [[nodiscard]] bool may_lend() const {
+    return may(wire::ability_handover) && peer_.loans_max > 0 && !ended_;
+  }
+  /// It takes memory now.
+  [[nodiscard]] bool lends() const { return peer_takes_loans_; }
+  /// Asks, the first time. Calls with memory wait for the answer by themselves.
+  void ask_to_lend();
+  /// The peer has this memory, and messages may name it again: no file is needed.
+  [[nodiscard]] bool has_lent(const Lendable* memory) {
+    return loans_ != nullptr && loans_->out.find(memory) != nullptr;
+  }
+  /// No further message will name `memory`; the peer keeps nothing of it once it is not used there.
+  /// Does nothing while a call waits that names it and has no file.
+  void take_back(const Lendable* memory);
+  /// A payload that lay in the peer's memory is looked at no more.
+  void end_loan(const LoanedPayload& loan);
 
   /// The connection is over: every call of ours ends, as *not sent* if its last byte was not
   /// written, else as *unknown*, with the cause and detail of `why`.
@@ -263,6 +286,20 @@ class Session {
     return slot.id == id ? &slot : nullptr;
   }
 
+  // session_loans.cc
+  Verdict take_handover(const wire::Frame& frame);
+  void take_loans();
+  Verdict take_memory(const wire::Frame& frame);
+  Verdict take_release(const wire::Frame& frame);
+  [[gnu::noinline]] Verdict take_loan(const wire::Frame& frame, const wire::LentPayload& named,
+                                      std::span<const std::byte> payload, LoanedPayload& loan);
+  [[gnu::noinline]] Verdict drop_call(const wire::Frame& frame);
+  [[nodiscard]] [[gnu::noinline]] bool may_begin_lending(const Lending& lending);
+  [[nodiscard]] [[gnu::noinline]] Result<void> refusal_to_lend(const Lending& lending);
+  [[nodiscard]] bool is_counted_on(const Lendable* memory) const;
+  LoansOut::Loan& hand_over(Lending& lending);
+  void name_loan(LoansOut::Loan& loan, const Lending& lending);
+
   // session_output.cc
   [[nodiscard]] wire::Prologue prologue_of(const OutgoingCall& call) const;
   void begin(OutgoingCall& call);
@@ -276,10 +313,14 @@ class Session {
   [[gnu::always_inline]] FirstFrame encode_first(wire::FrameHeader header, wire::Prologue prologue,
                                                  std::span<const std::byte> payload,
                                                  std::vector<Descriptor>& descriptors);
+  [[gnu::noinline]] FirstFrame encode_lent(wire::FrameHeader header, wire::Prologue prologue,
+                                           Lending& lending, std::vector<Descriptor>& descriptors);
+  static wire::FrameHeader header_of(const OutgoingCall& call);
   template <bool more>
   [[gnu::always_inline]] std::size_t encode_call(OutgoingCall& call);
   [[gnu::noinline]] void begin_batch(OutgoingCall& call);
   [[gnu::noinline]] void begin_in_fragments(OutgoingCall& call);
+  [[gnu::noinline]] void begin_with_loan(OutgoingCall& call);
   [[gnu::noinline]] void reply_in_fragments(wire::FrameHeader header,
                                             std::span<const std::byte> payload,
                                             std::vector<Descriptor>& descriptors);
@@ -292,7 +333,7 @@ class Session {
   void encode_next_fragment(Fragments& message);
   void completed(OutgoingCall& call);
   [[nodiscard]] bool has_room() const;
-  [[nodiscard]] bool may_begin(const OutgoingCall& call) const;
+  [[nodiscard]] bool may_begin(const OutgoingCall& call);
   [[gnu::cold, gnu::noinline]] Result<void> refusal_of(const OutgoingCall& call) const;
   std::uint16_t take_slot();
   void free_slot(OutgoingSlot& slot) {
@@ -323,6 +364,9 @@ class Session {
   bool ended_ = false;
   bool peer_said_goodbye_ = false;
   bool stopped_early_ = false;
+  bool asked_to_lend_ = false;       ///< The peer, by us,
+  bool peer_takes_loans_ = false;    ///< and it has answered.
+  bool takes_loans_ = false;         ///< We have, to the peer.
   bool input_moved_ = false;         ///< The stream that is being received has ended.
   std::uint32_t taken_besides_ = 0;  ///< Messages of the frame just taken, but for the first.
   std::uint8_t preamble_bytes_ = 0;
@@ -350,6 +394,7 @@ class Session {
   std::uint32_t held_descriptors_ = 0;  ///< Of calls in partials_ too.
   std::size_t calls_to_answer_ = 0;
   std::vector<std::vector<Descriptor>> arrived_;
+  std::unique_ptr<Loans> loans_;           ///< Made when either side first wants to lend.
   std::vector<std::string> method_names_;  ///< By the number that the peer gave them.
   std::unique_ptr<Failure> over_;          ///< Why the peer's input ends, once it does.
 };

@@ -20,9 +20,15 @@ Verdict Session::take_reply(const wire::Frame& frame) {
   if (!wire::decode_prologue(frame.body, prologue, payload)) return breach("malformed prologue");
   if (prologue.cpu) peer_cpu_ = *prologue.cpu;
   if (payload.size() > settings_.payload_bytes_max) return breach("a payload over the agreed size");
+  LoanedPayload loan;
+  if (prologue.loan) [[unlikely]] {
+    if (auto verdict = take_loan(frame, *prologue.loan, payload, loan); !verdict) return verdict;
+    if (call == nullptr) end_loan(loan);
+  }
   if (call == nullptr) return drop_answer(frame, *slot);
   if (auto verdict = take_descriptors(frame, call->answer.descriptors); !verdict) return verdict;
   call->answer.payload.append(pool_, payload);
+  call->answer.loan = loan;
   free_slot(*slot);
   finish(*call);
   return {};
@@ -51,6 +57,7 @@ Verdict Session::begin_answer(const wire::Frame& frame, OutgoingSlot& slot) {
   if (*prologue.payload_bytes > settings_.payload_bytes_max) {
     return breach("a payload over the agreed size");
   }
+  if (prologue.loan) return breach("fragments of a payload that is handed over");
   std::vector<Descriptor> descriptors;
   if (auto verdict = take_descriptors(frame, descriptors); !verdict) return verdict;
   slot.answer = std::make_unique<PartialAnswer>();

@@ -20,10 +20,7 @@ constexpr std::uint16_t method_numbers_max = 64;
 Verdict Session::take_call(const wire::Frame& frame) {
   const CallId id = CallId::of(frame.header.id);
   // What was sent before our DRAIN arrived was not accepted; the peer knows by the count.
-  if (drains_ && id.sequence > peer_sequence_) {
-    std::vector<Descriptor> dropped;
-    return take_descriptors(frame, dropped);
-  }
+  if (drains_ && id.sequence > peer_sequence_) return drop_call(frame);
   const bool continued = (frame.header.flags & wire::flag_continued) != 0;
   return continued ? take_next_fragment(frame) : take_first_fragment(frame);
 }
@@ -81,6 +78,11 @@ inline Verdict Session::take_first_fragment(const wire::Frame& frame) {
   } else if (call.method.empty()) {
     return breach("a call without a method");
   }
+  if (prologue.loan) [[unlikely]] {
+    if (auto verdict = take_loan(frame, *prologue.loan, payload, call.loan); !verdict) {
+      return verdict;
+    }
+  }
 
   if ((frame.header.flags & wire::flag_more) == 0) [[likely]] {
     if ((frame.header.flags & wire::flag_batch) != 0) return take_batch(call, payload);
@@ -95,6 +97,7 @@ inline Verdict Session::take_whole(IncomingCall& call, std::span<const std::byte
   if (!has_room_for(0, call.descriptors.size()) || !may_hold(payload.size())) {
     fail(call.id,
          {.reason = wire::Reason::exhausted, .text = lack_of_room(0, call.descriptors.size())});
+    end_loan(call.loan);
     return {};
   }
   if (call.one_way) return take_one_way(call, payload);
@@ -240,6 +243,7 @@ void Session::expire(IncomingCall& call) {
   held_descriptors_ -= static_cast<std::uint32_t>(call.descriptors.size());
   events_.on_expired();
   fail(call.id, {.reason = wire::Reason::expired, .text = "the deadline passed before it was run"});
+  end_loan(call.loan);
 }
 
 Verdict Session::take_cancel(const wire::Frame& frame) {

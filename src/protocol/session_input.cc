@@ -134,12 +134,16 @@ Verdict Session::dispatch(const wire::Frame& frame) {
     case Kind::upgrade:
       if (may(wire::ability_ring)) return take_upgrade(frame);
       break;
+    case Kind::handover:
+      if (may(wire::ability_handover)) return take_handover(frame);
+      break;
+    case Kind::release:
+      if (may(wire::ability_handover)) return take_release(frame);
+      break;
     case Kind::push:
     case Kind::subscribe:
     case Kind::credit:
     case Kind::revoke:
-    case Kind::handover:
-    case Kind::release:
       break;
   }
   return breach(std::string(wire::name(kind)) + " without the ability for it");
@@ -190,6 +194,7 @@ Verdict Session::take_hello(const wire::Frame& frame) {
   if (overflows || shift == INT64_MIN) return breach("an impossible clock");
   clock_shift_nanoseconds_ = std::abs(shift) < same_clock_nanoseconds ? 0 : shift;
   greeted_ = true;
+  if (settings_.always_takes_loans && may(wire::ability_handover)) take_loans();
   events_.on_hello();
   return {};
 }

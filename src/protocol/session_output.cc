@@ -39,6 +39,9 @@ Result<void> Session::start(OutgoingCall& call) {
       call.descriptors.size() > peer_.descriptors_max || call.is_batch) {
     if (auto refused = refusal_of(call); !refused) return refused;
   }
+  if (call.lending.memory != nullptr) [[unlikely]] {
+    if (auto lent = refusal_to_lend(call.lending); !lent) return lent;
+  }
   if (waiting_.empty() && may_begin(call)) {
     begin(call);
   } else {
@@ -82,8 +85,9 @@ void Session::begin_waiting_calls() {
   }
 }
 
-inline bool Session::may_begin(const OutgoingCall& call) const {
+inline bool Session::may_begin(const OutgoingCall& call) {
   if (!has_room()) return false;
+  if (call.lending.memory != nullptr && !may_begin_lending(call.lending)) return false;
   const std::size_t most = std::min(peer_.calls_in_flight_max, settings_.outgoing_calls_max);
   if (!call.one_way) return used_slots_ < most;
   // One-way calls have no slot that bounds how many are in pieces at once.
@@ -112,6 +116,8 @@ void Session::begin(OutgoingCall& call) {
   call.id_ = id.value();
   if (!fits_one_frame(call.payload.size())) return begin_in_fragments(call);
   if (call.is_batch) return begin_batch(call);
+  if (call.lending.memory != nullptr) [[unlikely]]
+    return begin_with_loan(call);
   encode_call<false>(call);
   completed(call);
 }
@@ -159,13 +165,34 @@ void Session::begin_in_fragments(OutgoingCall& call) {
                  .owned = {}});
 }
 
+inline wire::FrameHeader Session::header_of(const OutgoingCall& call) {
+  const std::uint8_t flags = call.one_way ? wire::flag_one_way : 0;
+  return {.body_bytes = 0, .kind = Kind::call, .flags = flags, .descriptors = 0, .id = call.id_};
+}
+
+void Session::begin_with_loan(OutgoingCall& call) {
+  const FirstFrame first =
+      encode_lent(header_of(call), prologue_of(call), call.lending, call.descriptors);
+  call.deadline_position_ = first.deadline;
+  completed(call);
+}
+
+/// Hands the memory over, if that is still to be done, and puts the message behind it that names
+/// it.
+Session::FirstFrame Session::encode_lent(wire::FrameHeader header, wire::Prologue prologue,
+                                         Lending& lending, std::vector<Descriptor>& descriptors) {
+  LoansOut::Loan& loan = hand_over(lending);
+  prologue.loan = wire::LentPayload{.number = loan.number, .bytes = lending.bytes};
+  const FirstFrame first = encode_first<false>(header, prologue, {}, descriptors);
+  name_loan(loan, lending);
+  return first;
+}
+
 /// Puts its first frame on the stream, and returns how much of the payload is in it.
 template <bool more>
 inline std::size_t Session::encode_call(OutgoingCall& call) {
-  const std::uint8_t flags = call.one_way ? wire::flag_one_way : 0;
-  const FirstFrame first = encode_first<more>(
-      {.body_bytes = 0, .kind = Kind::call, .flags = flags, .descriptors = 0, .id = call.id_},
-      prologue_of(call), call.payload, call.descriptors);
+  const FirstFrame first =
+      encode_first<more>(header_of(call), prologue_of(call), call.payload, call.descriptors);
   call.deadline_position_ = first.deadline;
   call.stage_ = OutgoingCall::Stage::partly;
   return first.payload_bytes;
@@ -276,6 +303,25 @@ Delivery Session::reply(std::uint64_t id, std::span<const std::byte> payload,
     if (cpu_ != cpu_unknown) prologue.cpu = cpu_;
     encode_first<false>(header, prologue, payload, descriptors);
   }
+  return Delivery::queued;
+}
+
+Delivery Session::reply_with_loan(std::uint64_t id, Lending&& lending,
+                                  std::vector<Descriptor>&& descriptors) {
+  IncomingSlot* const slot = incoming(id);
+  if (slot == nullptr || ended_) return Delivery::gone;
+  if (descriptors.size() > peer_.descriptors_max) return fail_to_reply(id, 0, descriptors.size());
+  const auto may = refusal_to_lend(lending);
+  if (!may || !may_begin_lending(lending)) {
+    fail(id,
+         {.reason = wire::Reason::reply_lost,
+          .text = may ? "the caller takes no memory yet" : std::string_view(may.error().detail())});
+    return Delivery::no_loan;
+  }
+  *slot = IncomingSlot();
+  --calls_to_answer_;
+  encode_lent({.body_bytes = 0, .kind = Kind::reply, .flags = 0, .descriptors = 0, .id = id}, {},
+              lending, descriptors);
   return Delivery::queued;
 }
 

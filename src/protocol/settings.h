@@ -20,6 +20,9 @@ struct Settings {
   /// After so many frames `receive` stops, so that nobody else waits long.
   std::uint32_t frames_per_receive = UINT32_MAX;
   std::uint64_t abilities = 0;  ///< wire::Ability: of these, what the peer has too.
+  std::uint32_t loans_max = 0;  ///< Memory that the peer hands over, at once.
+  std::uint64_t loan_bytes_max = 0;
+  bool always_takes_loans = false;  ///< The peer need not ask before the first.
   /// CLOCK_REALTIME - CLOCK_MONOTONIC, here and now; for sessions that have their settings alone.
   std::int64_t clock_offset_nanoseconds = 0;
   /// A number that no other session is likely to have: a HELLO that brings it back is our own, sent

@@ -7,6 +7,7 @@
 #include "ring/layout.h"
 #include "session/client_state.h"
 #include "session/duplicates.h"
+#include "session/views.h"
 
 namespace tincan {
 
@@ -22,12 +23,17 @@ namespace {
 Client::State::State(Address address, const ClientOptions& options, bool once)
     : address_(std::move(address)),
       options_(options),
+      view_home_(make_view_home()),
       generation_(os::fork_generation()),
       connects_once_(once || address_.kind() == Address::Kind::descriptor ||
                      address_.kind() == Address::Kind::systemd),
       pool_(PayloadPool::create()) {}
 
 Client::State::~State() {
+  if (view_home_) {
+    const std::lock_guard lock(view_home_->mutex);
+    view_home_->owner = nullptr;
+  }
   for (Completing* one = completing_; one != nullptr; one = one->next) one->state = nullptr;
   for (auto& [number, call] : submitted_) {
     call->ended = [](LinkCall&) {};
@@ -132,7 +138,8 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
   call.payload = payload;
   call.one_way = one_way;
   if (!make(call, options)) return std::unexpected(std::move(call.result.failure()));
-  return Reply(call.answer.payload.release(), std::move(call.answer.descriptors));
+  return Reply(call.answer.payload.release(), std::move(call.answer.descriptors),
+               call.view.release(), call.answer.loan.bytes);
 }
 
 Result<void> Client::State::send_batch(std::string_view method, std::span<std::byte> batch,
@@ -160,6 +167,18 @@ inline bool Client::State::make(LinkCall& call, const CallOptions& options) {
   }
   const bool may_go_on = attempt(call, options.descriptors, lock, now);
   return call.result.is_answer() || call_again(call, options, lock, may_go_on);
+}
+
+/// The same for a call whose payload is handed over, and which has everything already.
+Result<Reply> Client::State::call_with_loan(LinkCall& call, const CallOptions& options,
+                                            Moment now) {
+  Lock lock(mutex_);
+  const bool may_go_on = attempt(call, options.descriptors, lock, now);
+  if (!call.result.is_answer() && !call_again(call, options, lock, may_go_on)) {
+    return std::unexpected(std::move(call.result.failure()));
+  }
+  return Reply(call.answer.payload.release(), std::move(call.answer.descriptors),
+               call.view.release(), call.answer.loan.bytes);
 }
 
 /// Further attempts, after one that failed. False: none was answered, and the lock is let go.
@@ -206,19 +225,27 @@ std::string Client::State::ring_refusal() {
 
 // The public face.
 
-Reply::Reply(PayloadBlock* block, std::vector<Descriptor>&& descriptors)
-    : block_(block), generation_(os::fork_generation()), descriptors_(std::move(descriptors)) {}
+Reply::Reply(PayloadBlock* block, std::vector<Descriptor>&& descriptors, session::View* view,
+             std::uint64_t view_bytes)
+    : block_(block),
+      view_(view),
+      view_bytes_(view_bytes),
+      generation_(os::fork_generation()),
+      descriptors_(std::move(descriptors)) {}
 
 void Reply::recycle() {
   // As for ~Client: the pool may be locked by a thread that only the parent has.
-  if (generation_ == os::fork_generation()) {
-    PayloadPool::release(block_);
-  } else {
+  if (generation_ != os::fork_generation()) {
     parents_memory = block_;
+    parents_memory = view_;
+    return;
   }
+  if (block_ != nullptr) PayloadPool::release(block_);
+  if (view_ != nullptr) session::end_view_of_reply(view_);
 }
 
 std::span<const std::byte> Reply::payload() const {
+  if (view_ != nullptr) return view_->bytes().first(view_bytes_);
   return block_ == nullptr ? std::span<const std::byte>() : block_->bytes();
 }
 

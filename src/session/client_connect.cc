@@ -84,7 +84,7 @@ Result<std::unique_ptr<Client::State::Link>> Client::State::make_link(path::Conn
     constexpr std::size_t links_in_use_max = 3;
     retired_.reserve(retired_.size() + links_in_use_max);
     return std::make_unique<Link>(std::move(connection.socket), std::move(connection.peer),
-                                  options_, *pool_, std::move(pump));
+                                  options_, *pool_, std::move(pump), view_home_);
   });
 }
 

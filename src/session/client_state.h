@@ -47,6 +47,15 @@ struct Client::State {
                                              std::span<const std::byte> payload,
                                              Completion completion, const CallOptions& options);
   void cancel(std::uint64_t number);
+
+  // Memory that is handed over: client_loans.cc.
+  [[nodiscard]] Result<Loan> loan(std::uint64_t bytes, Handover kind);
+  [[nodiscard]] Result<Reply> call(std::string_view method, const Loan& loan,
+                                   const CallOptions& options, bool one_way);
+  [[nodiscard]] Result<std::uint64_t> submit(std::string_view method, Loan&& loan,
+                                             Completion completion, const CallOptions& options);
+  [[nodiscard]] Result<void> await_release(const Loan& loan, Nanoseconds deadline);
+
   [[nodiscard]] int fd();
   [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline();
   void process();
@@ -70,6 +79,7 @@ struct Client::State {
     Moment waits_until;  ///< Its deadline, or the end of the grace for a verdict.
     std::string method_name;
     std::vector<std::byte> bytes;
+    session::LentHandle loan;              ///< In place of them.
     std::vector<Descriptor> kept;          ///< Duplicated for each attempt.
     Link* link = nullptr;                  ///< Null: not begun.
     bool ended_is_known = false;           ///< Its number is in ended_.
@@ -91,7 +101,14 @@ struct Client::State {
     const void* outer;  ///< Whose completions this thread ran before.
   };
 
+  // client_loans.cc
+  [[nodiscard]] Result<session::LentMemory*> lend(std::uint64_t bytes, Handover kind);
+  static void release_view(void* state, session::View& view);
+  [[nodiscard]] std::shared_ptr<session::ViewHome> make_view_home();
+
   // client.cc
+  [[nodiscard]] Result<Reply> call_with_loan(session::LinkCall& call, const CallOptions& options,
+                                             Moment now);
   [[nodiscard]] Moment deadline_of(const CallOptions& options) const;
   [[nodiscard]] [[gnu::always_inline]] bool make(session::LinkCall& call,
                                                  const CallOptions& options);
@@ -161,8 +178,14 @@ struct Client::State {
   void give_up(Submitted& call, Cause cause, Moment now);
   [[nodiscard]] Finished conclude_ended();
 
+  // client_submit.cc
+  [[nodiscard]] Result<std::uint64_t> submit(std::unique_ptr<Submitted> call,
+                                             std::string_view method, Completion completion,
+                                             const CallOptions& options);
+
   const Address address_;
   const ClientOptions options_;
+  const std::shared_ptr<session::ViewHome> view_home_;  ///< Null: no views are taken.
   const std::uint32_t generation_;
   /// The address names one connection (`fd:`, `systemd:`). When that is closed its number may come
   /// to be somebody else's, so it is never taken a second time.

@@ -22,14 +22,21 @@ Result<std::uint64_t> Client::State::submit(std::string_view method,
                                             std::span<const std::byte> payload,
                                             Completion completion, const CallOptions& options) {
   if (!may_call(method)) return std::unexpected(why_not(method));
-  if (!completion) return std::unexpected(Failure(Cause::usage, "a call needs a completion"));
   auto call = std::make_unique<Submitted>();
+  call->bytes.assign(payload.begin(), payload.end());
+  call->payload = call->bytes;
+  return submit(std::move(call), method, std::move(completion), options);
+}
+
+/// `call` has its payload.
+Result<std::uint64_t> Client::State::submit(std::unique_ptr<Submitted> call,
+                                            std::string_view method, Completion completion,
+                                            const CallOptions& options) {
+  if (!completion) return std::unexpected(Failure(Cause::usage, "a call needs a completion"));
   call->state = this;
   call->ended = on_submitted_end;
   call->method_name = method;
   call->method = call->method_name;
-  call->bytes.assign(payload.begin(), payload.end());
-  call->payload = call->bytes;
   call->idempotent = options.idempotent;
   call->deadline = call->waits_until = deadline_of(options);
   call->completion = std::move(completion);
@@ -231,7 +238,8 @@ std::exception_ptr Client::State::run_completions(Finished& finished, Lock& lock
 
 void Client::State::complete(Submitted& call) {
   if (call.result.is_answer()) {
-    call.completion(Reply(call.answer.payload.release(), std::move(call.answer.descriptors)));
+    call.completion(Reply(call.answer.payload.release(), std::move(call.answer.descriptors),
+                          call.view.release(), call.answer.loan.bytes));
   } else {
     call.completion(std::unexpected(std::move(call.result.failure())));
   }

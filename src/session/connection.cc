@@ -83,8 +83,9 @@ bool Connection::read() {
     close(wire::Reason::exhausted, "no room for the descriptors of a call");
     return true;
   }
-  // A read ends early where descriptors came along, although there may be more.
-  readable_ = read->bytes == room.size() || wants_descriptors() || read_on_;
+  // A read ends early where descriptors came along, and before the byte of a ring that has some,
+  // although there may be more.
+  readable_ = read->bytes == room.size() || !descriptors.empty() || ring_ != nullptr || read_on_;
   session_.arrived(std::move(descriptors));
   take(buffer.first(kept + read->bytes));
   return true;
@@ -238,6 +239,7 @@ void Connection::close() noexcept {
   if (closed_) return;
   closed_ = true;
   session_.end(Failure(Cause::closed));
+  if (loans_) loans_->close();
   loop_.service().connection_ended(peer_);
   if (ring_ != nullptr) drop_ring();
   // A client that is told of our end still reads what we said last.

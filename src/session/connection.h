@@ -13,9 +13,11 @@
 #include "os/poller.h"
 #include "protocol/session.h"
 #include "session/connection_queue.h"
+#include "session/lent_memory.h"
 #include "session/quota.h"
 #include "session/request_state.h"
 #include "session/server_ring.h"
+#include "session/views.h"
 #include "transport/moving_channel.h"
 
 namespace tincan::session {
@@ -53,9 +55,14 @@ class Connection final : private protocol::Events {
   /// False: too much is unread already, and the caller is told so instead.
   bool reply(RequestState& request, std::span<const std::byte> payload,
              std::vector<Descriptor>&& descriptors) noexcept;
+  /// The same with memory that is handed over.
+  bool reply_with_loan(RequestState& request, LentMemory& memory, std::uint64_t bytes,
+                       std::vector<Descriptor>&& descriptors) noexcept;
   void fail(RequestState& request, const wire::Error& error) noexcept;
   /// The loop has taken `request` back: its bytes no longer count as held.
   void forget(RequestState& request);
+  /// The payload of a request, which lies in the client's memory, is looked at no more.
+  void end_view(const View& view) noexcept;
   /// Takes no more calls; `is_finished` once those taken are answered.
   void drain();
   /// Says why, if the peer listens, and closes.
@@ -116,6 +123,9 @@ class Connection final : private protocol::Events {
   void on_cancel(void* tag) override;
   void on_end(protocol::OutgoingCall&, Failure*) override {}
   void on_drain() override {}
+  void on_loans_wanted() override { takes_loans_ = true; }
+  void on_loan(std::uint64_t number, const wire::HandedOver& memory, Descriptor&& file) override;
+  void on_loan_over(std::uint64_t number) override { views_->end(number); }
   const char* on_upgrade(std::uint64_t id, const wire::Upgrade& step,
                          std::vector<Descriptor>&& descriptors) override;
 
@@ -132,7 +142,17 @@ class Connection final : private protocol::Events {
   void tend_ring();
   void give_ring_back();
   void drop_ring();
-  [[nodiscard]] bool wants_descriptors() const { return accepts_descriptors_ || ring_ != nullptr; }
+  void fill(RequestState& request, protocol::IncomingCall& call);
+  // connection_loans.cc
+  [[nodiscard]] const std::shared_ptr<LoanPool>& loans();
+  [[gnu::noinline]] bool open_view(const protocol::IncomingCall& call, HeldView& view,
+                                   Views::Refusal& refusal);
+  protocol::Delivery put_reply_with_loan(RequestState& request, LentMemory& memory,
+                                         std::uint64_t bytes,
+                                         std::vector<Descriptor>&& descriptors);
+  [[nodiscard]] bool wants_descriptors() const {
+    return accepts_descriptors_ || takes_loans_ || ring_ != nullptr;
+  }
   bool read();
   void take(std::span<const std::byte> bytes);
   void take_unread();
@@ -160,8 +180,12 @@ class Connection final : private protocol::Events {
   Peer peer_;
   Loop& loop_;
   protocol::Session session_;
+  std::unique_ptr<Views> views_;     ///< What it has handed over; null: nothing.
+  std::shared_ptr<LoanPool> loans_;  ///< What it is lent; null: nothing.
   const bool accepts_descriptors_;
-  bool closing_ = false;  ///< It is being told why; what cannot be written is no news any more.
+  bool takes_loans_ = false;  ///< Descriptors may come with HANDOVER.
+  bool knows_loans_ = false;  ///< Whether it is lent anything.
+  bool closing_ = false;      ///< It is being told why; what cannot be written is no news any more.
   bool closed_ = false;
   bool readable_ = false;   ///< epoll said so, and no read has drained it since.
   bool read_on_ = false;    ///< Short reads do not drain it: an end or a byte out of band is ahead.

@@ -15,6 +15,20 @@ namespace tincan::session {
 
 void Connection::on_hello() { loop_.greeted(*this); }
 
+/// With what its call brings, and what its caller takes.
+inline void Connection::fill(RequestState& request, protocol::IncomingCall& call) {
+  request.id = call.id;
+  request.payload = std::move(call.payload);
+  request.view_bytes = call.loan.bytes;
+  request.descriptors = std::move(call.descriptors);
+  request.deadline = call.deadline;
+  request.one_way = call.one_way;
+  if (request.peer.record() != peer_.record()) request.peer = peer_;
+  request.reply_bytes_max = session_.peer_hello().payload_bytes_max;
+  request.reply_descriptors_max = session_.peer_hello().descriptors_max;
+  if (!knows_loans_ || request.loans != loans_) request.loans = loans();
+}
+
 void Connection::on_call(protocol::IncomingCall&& call) {
   Service& service = loop_.service();
   const MethodEntry* const entry = loop_.find(call.method);
@@ -23,6 +37,7 @@ void Connection::on_call(protocol::IncomingCall&& call) {
   const auto turn_away = [&](wire::Reason reason, const std::string& text) {
     session_.fail(call.id, {.reason = reason, .text = text});
     session_.release(payload_bytes, call.one_way, descriptors_held);
+    session_.end_loan(call.loan);
   };
   if (entry == nullptr) {
     // Nobody gets the words for a one-way call, so they are not made.
@@ -35,17 +50,15 @@ void Connection::on_call(protocol::IncomingCall&& call) {
                                                          : std::string(call.method) + ": " +
                                                                path::refusal(peer_, entry->rules));
   }
+  HeldView view;
+  if (Views::Refusal refusal; call.loan.number != 0 && !open_view(call, view, refusal)) {
+    return turn_away(refusal.reason, std::string(refusal.text));
+  }
   RequestState* const request = loop_.new_request(call.method);
-  request->id = call.id;
+  request->view = std::move(view);
   request->entry = entry;
-  request->payload = std::move(call.payload);
-  request->descriptors = std::move(call.descriptors);
   request->descriptors_held = descriptors_held;
-  if (request->peer.record() != peer_.record()) request->peer = peer_;
-  request->deadline = call.deadline;
-  request->one_way = call.one_way;
-  request->reply_bytes_max = session_.peer_hello().payload_bytes_max;
-  request->reply_descriptors_max = session_.peer_hello().descriptors_max;
+  fill(*request, call);
   request->connection = this;
   request->next = requests_;
   if (requests_ != nullptr) requests_->previous = request;
@@ -146,7 +159,12 @@ void Connection::answer(RequestState& request, RequestState::Answer& answer,
   using Kind = RequestState::Answer::Kind;
   switch (answer.kind) {
     case Kind::reply:
-      reply(request, answer.payload.bytes(), std::move(answer.descriptors));
+      if (answer.loan) {
+        reply_with_loan(request, *answer.loan.get(), answer.loan_bytes,
+                        std::move(answer.descriptors));
+      } else {
+        reply(request, answer.payload.bytes(), std::move(answer.descriptors));
+      }
       break;
     case Kind::error:
       fail(request, {.reason = answer.reason, .code = answer.code, .text = text});

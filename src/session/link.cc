@@ -24,27 +24,31 @@ constexpr int reads_max = 8;
 constexpr Nanoseconds link_rest = std::chrono::milliseconds(5);
 
 protocol::Settings settings_of(const ClientOptions& options) {
-  return {
-      .payload_bytes_max = options.payload_bytes_max,
-      .calls_in_flight_max = 0,  // a client has no methods
-      .outgoing_calls_max = options.calls_in_flight_max,
-      .descriptors_max = options.descriptors_max,
-      // Only answers to our own calls come in, each of an agreed size: nothing to hold back.
-      .incoming_bytes_max = UINT64_MAX,
-      .outgoing_bytes_pause = UINT64_MAX,
-      .abilities = wire::ability_batch |
-                   (options.transport == Transport::socket ? 0 : std::uint64_t{wire::ability_ring}),
-      .clock_offset_nanoseconds = os::realtime_minus_monotonic(),
-      .nonce = static_cast<std::uint64_t>(os::now().nanoseconds())};
+  return {.payload_bytes_max = options.payload_bytes_max,
+          .calls_in_flight_max = 0,  // a client has no methods
+          .outgoing_calls_max = options.calls_in_flight_max,
+          .descriptors_max = options.descriptors_max,
+          // Only answers to our own calls come in, each of an agreed size: nothing to hold back.
+          .incoming_bytes_max = UINT64_MAX,
+          .outgoing_bytes_pause = UINT64_MAX,
+          .abilities =
+              wire::ability_batch | wire::ability_handover |
+              (options.transport == Transport::socket ? 0 : std::uint64_t{wire::ability_ring}) |
+              (options.shared_views ? std::uint64_t{wire::ability_shared_views} : 0),
+          .loans_max = options.views_max,
+          .loan_bytes_max = options.view_bytes_max,
+          .always_takes_loans = options.views_max > 0,
+          .clock_offset_nanoseconds = os::realtime_minus_monotonic(),
+          .nonce = static_cast<std::uint64_t>(os::now().nanoseconds())};
 }
 
 }  // namespace
 
 Link::Link(Descriptor socket, Peer peer, const ClientOptions& options, PayloadPool& pool,
-           std::function<void()> pump)
+           std::function<void()> pump, std::shared_ptr<ViewHome> view_home)
     : channel_(std::move(socket)),
       peer_(std::move(peer)),
-      accepts_descriptors_(options.descriptors_max > 0),
+      accepts_descriptors_(options.descriptors_max > 0 || options.views_max > 0),
       verdict_grace_(options.verdict_grace),
       settings_(settings_of(options)),
       session_(settings_, pool, *this),
@@ -57,9 +61,17 @@ Link::Link(Descriptor socket, Peer peer, const ClientOptions& options, PayloadPo
                     .window = options.ring_window},
       spins_(options.waiting),
       stream_buffer_bytes_(options.stream_buffer_bytes),
-      in_(aligned_bytes(input_bytes)) {}
+      in_(aligned_bytes(input_bytes)) {
+  if (options.views_max == 0) return;
+  views_ = std::make_unique<Views>(
+      std::make_shared<MemoryBudget>(options.view_bytes_max, options.view_bytes_max),
+      MemoryBudget::nobody, std::move(view_home));
+}
 
-Link::~Link() { path::forget_socket(peer_); }
+Link::~Link() {
+  if (loans_) loans_->close();
+  path::forget_socket(peer_);
+}
 
 Moment Link::now() { return os::now(); }
 
@@ -84,7 +96,12 @@ Result<void> Link::start(LinkCall& call, bool write_now) {
   if (dead_) return std::unexpected(Failure(*death_).with_outcome(Outcome::not_sent));
   Result<void> started;
   if (!spins_.always_sleeps() && !channel_.writes_to_ring()) session_.say_cpu(os::current_cpu());
-  guard([&] { started = session_.start(call); });
+  guard([&] {
+    if (call.lending.memory != nullptr) [[unlikely]] {
+      if (started = prepare_loan(call); !started) return;
+    }
+    started = session_.start(call);
+  });
   if (dead_) return std::unexpected(no_memory());
   if (started && write_now) write();
   return started;
@@ -263,6 +280,7 @@ void Link::die(Failure why) {
   dead_ = true;
   death_ = std::move(why);
   session_.end(*death_);
+  if (loans_) loans_->close();
   ring_room_waiter();
   // Also when it sleeps for room, of which the server may never give any.
   if (reading_ && channel_.has_ring()) ring_->kick->ring();
@@ -274,7 +292,11 @@ void Link::on_end(protocol::OutgoingCall& outgoing, Failure* failure) {
   of_use_ = of_use_ || failure == nullptr || failure->cause() == Cause::declared;
   if (failure == nullptr) {
     call.result.set_answered();
+    if (call.answer.loan.number != 0) [[unlikely]]
+      take_view(call);
   } else {
+    if (call.lending.memory != nullptr) [[unlikely]]
+      take_back_refused(call, *failure);
     call.result = std::unexpected(std::move(*failure));
   }
   if (call.ended != nullptr) return call.ended(call);

@@ -17,6 +17,8 @@
 #include "protocol/session.h"
 #include "session/call_result.h"
 #include "session/client_ring.h"
+#include "session/lent_memory.h"
+#include "session/views.h"
 #include "session/waiting.h"
 #include "tincan/options.h"
 #include "tincan/peer.h"
@@ -26,7 +28,10 @@ namespace tincan::session {
 
 /// A call on a link: one that a thread waits for, or one that a completion waits for.
 struct LinkCall : protocol::OutgoingCall {
-  CallResult result;  ///< Set when it has ended.
+  CallResult result;               ///< Set when it has ended.
+  HeldView view;                   ///< Where the answer lies; null: in `answer`.
+  std::uint64_t lent_bytes = 0;    ///< Of `lending`: of the payload.
+  bool waits_for_release = false;  ///< It is no call.
   /// An earlier attempt of an idempotent call ended as *unknown*: it never ends as *not sent*.
   bool may_have_run = false;
 
@@ -56,7 +61,7 @@ class Link final : private protocol::Events {
 
   /// `pump`, when set, is run in place of waiting: it makes the server in this very thread work.
   Link(Descriptor socket, Peer peer, const ClientOptions& options, PayloadPool& pool,
-       std::function<void()> pump);
+       std::function<void()> pump, std::shared_ptr<ViewHome> view_home);
   ~Link() override;
 
   /// Waits for the server's HELLO; ours goes out first. Then for a ring, if there has to be one.
@@ -125,6 +130,23 @@ class Link final : private protocol::Events {
   /// Why it died.
   [[nodiscard]] const std::optional<Failure>& death() const { return death_; }
 
+  // Memory that is handed over: link_loans.cc.
+
+  /// The largest payload that the server takes without.
+  [[nodiscard]] std::uint64_t payload_bytes_max() const {
+    return session_.peer_hello().payload_bytes_max;
+  }
+  /// The server takes memory, shared views too, or nothing.
+  [[nodiscard]] LoanTerms loan_terms() const;
+  /// For the first loan, so that the server is ready when it is built.
+  void ask_to_lend();
+  /// The pool of its shared views.
+  [[nodiscard]] const std::shared_ptr<LoanPool>& loans();
+  /// `loan` is released, the link dead, or it is `deadline`.
+  void wait_for_release(const LentMemory& memory, Lock& lock, Moment deadline);
+  [[nodiscard]] bool has_view(const View& view) const { return views_ && views_->has(view); }
+  void end_view(const View& view);
+
   // Of the client.
   std::uint32_t users = 0;        ///< Threads and calls that need it.
   std::uint32_t watched = 0;      ///< What epoll watches for.
@@ -137,6 +159,9 @@ class Link final : private protocol::Events {
   void on_cancel(void*) override {}
   void on_end(protocol::OutgoingCall& outgoing, Failure* failure) override;
   void on_drain() override {}
+  void on_loan(std::uint64_t number, const wire::HandedOver& memory, Descriptor&& file) override;
+  void on_loan_over(std::uint64_t number) override { views_->end(number); }
+  void on_released() override;
   const char* on_upgrade(std::uint64_t id, const wire::Upgrade& step,
                          std::vector<Descriptor>&& descriptors) override;
 
@@ -166,6 +191,9 @@ class Link final : private protocol::Events {
   [[nodiscard]] bool look_at_ring(Lock& lock, Moment until);
   void sleep_at_ring(Lock& lock, Moment until);
   void kick_reader();
+  [[nodiscard]] Result<void> prepare_loan(LinkCall& call);
+  void take_back_refused(const LinkCall& call, const Failure& failure);
+  [[gnu::noinline]] void take_view(LinkCall& call);
   [[nodiscard]] bool wants_descriptors() const { return accepts_descriptors_ || ring_ != nullptr; }
 
   void wait(LinkCall* call, Lock& lock, Moment now, Moment until);
@@ -202,6 +230,8 @@ class Link final : private protocol::Events {
   void leave(LinkCall& call);
 
   transport::MovingChannel channel_;
+  std::unique_ptr<Views> views_;     ///< What the server has handed over; null: it may not.
+  std::shared_ptr<LoanPool> loans_;  ///< Of what it is lent; made when first needed.
   std::unique_ptr<ClientRing> ring_;
   Peer peer_;
   const bool accepts_descriptors_;

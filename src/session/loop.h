@@ -77,6 +77,8 @@ class Loop {
   /// Leaves `used` bare; what it holds is not needed any more.
   void take_back_buffer(Buffer& used);
   [[nodiscard]] RequestState* new_request(std::string_view method);
+  /// The payload of `request`, which lies in the caller's memory, is looked at no more.
+  [[gnu::noinline]] void end_view(RequestState& request);
   /// The handle or the loop lets go of `request`, on this thread.
   void let_go(RequestState& request);
   /// As Service::find; the same method again is found at once.

@@ -76,7 +76,7 @@ void Loop::add(Newcomer newcomer) {
 /// `adopted` is set once the connection is one of ours.
 void Loop::adopt(Newcomer newcomer, Connection*& adopted) {
   auto made = std::make_unique<Connection>(std::move(newcomer.socket), std::move(newcomer.peer),
-                                           service_.session_settings, *this);
+                                           service_.settings_for(newcomer.peer), *this);
   Connection& connection = *made;
   connection.place = connections_.size();
   connections_.push_back(std::move(made));

@@ -92,12 +92,20 @@ void Loop::run_batch_handler(const MethodEntry& entry, Connection& connection,
   if (service_.is_forked()) connection.leave_to_parent();
 }
 
+/// The payload lies in memory of the caller's, which is looked at no more.
+void Loop::end_view(RequestState& request) {
+  const HeldView view = std::move(request.view);
+  if (request.connection != nullptr) request.connection->end_view(*view);
+}
+
 /// Called once for the handle and once for the loop, which lets go when it has the answer.
 void Loop::let_go(RequestState& request) {
   if (request.owners.fetch_sub(1, std::memory_order_acq_rel) == 1) take_back(request);
 }
 
 void Loop::take_back(RequestState& request) {
+  if (request.view != nullptr) [[unlikely]]
+    end_view(request);
   if (request.account != nullptr) {
     service_.quota.discharge_orphan(*std::exchange(request.account, nullptr),
                                     request.payload.bytes().size());

@@ -5,53 +5,68 @@
 #include "session/duplicates.h"
 #include "session/loop.h"
 #include "session/mailbox.h"
+#include "session/request_answer.h"
 #include "session/request_state.h"
 
 namespace tincan {
 
 using session::Loop;
 
+namespace session {
+
+Loop* loop_of(const RequestState& request) {
+  Loop* const loop = Loop::current();
+  return loop != nullptr && loop->mailbox() == request.mailbox ? loop : nullptr;
+}
+
+void answer_delivered(RequestState& request, Loop& loop) {
+  request.delivered = true;
+  if (!request.running) loop.let_go(request);
+}
+
+void post_answer(RequestState& request, RequestState::Answer answer) {
+  request.answer = std::move(answer);
+  if (request.mailbox->post(request)) return;
+  // Beside the loop, the handle may have gone before.
+  if (request.owners.fetch_sub(1, std::memory_order_acq_rel) == 1) delete &request;
+}
+
+std::unexpected<Failure> belongs_to_the_parent() {
+  return std::unexpected(Failure(Cause::forked, "this request is the parent process's to answer"));
+}
+
+std::unexpected<Failure> answered_before() {
+  return std::unexpected(Failure(Cause::answered, "this request was answered before"));
+}
+
+}  // namespace session
+
+using session::answered_before;
+using session::belongs_to_the_parent;
+using session::loop_of;
+using session::post_answer;
+
 namespace {
 
 /// Keeps in reach what a child cannot free.
 [[maybe_unused]] RequestState* volatile parents_request = nullptr;
 
-/// The loop that `request` belongs to, if its turn is what runs on this thread.
-Loop* own_loop(const RequestState& request) {
-  Loop* const loop = Loop::current();
-  return loop != nullptr && loop->mailbox() == request.mailbox ? loop : nullptr;
-}
-
-/// The answer is on the stream, or lost with its connection. (While the handler runs, its caller
-/// sees to the rest.)
-void delivered(RequestState& request, Loop& loop) {
-  request.delivered = true;
-  if (!request.running) loop.let_go(request);
-}
-
-/// Sends `answer`, which is complete, through the mailbox. Without a loop there is nobody to send
-/// it to, and nobody who waits.
-void post(RequestState& request, RequestState::Answer answer) {
-  request.answer = std::move(answer);
-  if (!request.mailbox->post(request)) request.owners.fetch_sub(1, std::memory_order_acq_rel);
-}
-
 /// Answers with `answer`, which is no reply, and with `text`.
 void answer_with(RequestState& request, RequestState::Answer answer, std::string_view text) {
-  if (Loop* const loop = own_loop(request)) {
+  if (Loop* const loop = loop_of(request)) {
     if (request.connection != nullptr) {
       request.connection->answer(request, answer, text);
     } else {
       session::LoopCounts::bump(loop->counts.undeliverable);
     }
-    return delivered(request, *loop);
+    return session::answer_delivered(request, *loop);
   }
   try {
     answer.text = text;
   } catch (const std::bad_alloc&) {
     // An error without words is better than none.
   }
-  post(request, std::move(answer));
+  post_answer(request, std::move(answer));
 }
 
 [[gnu::cold, gnu::noinline]] void fail_with(RequestState& request, wire::Reason reason,
@@ -61,14 +76,6 @@ void answer_with(RequestState& request, RequestState::Answer answer, std::string
   answer.reason = reason;
   answer.code = code;
   answer_with(request, std::move(answer), text);
-}
-
-[[gnu::cold, gnu::noinline]] std::unexpected<Failure> belongs_to_the_parent() {
-  return std::unexpected(Failure(Cause::forked, "this request is the parent process's to answer"));
-}
-
-[[gnu::cold, gnu::noinline]] std::unexpected<Failure> answered_before() {
-  return std::unexpected(Failure(Cause::answered, "this request was answered before"));
 }
 
 [[gnu::cold, gnu::noinline]] std::unexpected<Failure> left_unread() {
@@ -83,7 +90,7 @@ void answer_with(RequestState& request, RequestState::Answer answer, std::string
   answer.payload.append(request.mailbox->pool(), payload);
   answer.descriptors = std::move(descriptors);
   request.answered = true;
-  post(request, std::move(answer));
+  post_answer(request, std::move(answer));
 }
 
 /// What is wrong with an answer of that size.
@@ -124,7 +131,7 @@ Request::~Request() {
     parents_request = state_;
     return;
   }
-  Loop* const loop = own_loop(request);
+  Loop* const loop = loop_of(request);
   if (!request.answered && !request.one_way) {
     if (loop != nullptr && request.running) {
       request.dropped = true;  // it may be thrown out by an exception, which tells why
@@ -136,12 +143,17 @@ Request::~Request() {
     loop->let_go(request);
     return;
   }
+  if (request.view != nullptr) session::unmap_here(*request.view);
   if (request.owners.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
   if (!request.mailbox->post(request)) delete &request;
 }
 
 std::string_view Request::method() const { return state_->method; }
-std::span<const std::byte> Request::payload() const { return state_->payload.bytes(); }
+std::span<const std::byte> Request::payload() const {
+  if (state_->view != nullptr) [[unlikely]]
+    return state_->view->bytes().first(state_->view_bytes);
+  return state_->payload.bytes();
+}
 std::vector<Descriptor>& Request::descriptors() { return state_->descriptors; }
 const Peer& Request::peer() const { return state_->peer; }
 bool Request::one_way() const { return state_->one_way; }
@@ -175,7 +187,7 @@ Result<void> Request::reply(std::span<const std::byte> payload,
       descriptors.size() > request.reply_descriptors_max) {
     return std::unexpected(misfit(request, payload.size(), descriptors.size()));
   }
-  Loop* const loop = own_loop(request);
+  Loop* const loop = loop_of(request);
   if (loop == nullptr) {
     post_reply(request, payload, std::move(copies));
     return {};
@@ -187,7 +199,7 @@ Result<void> Request::reply(std::span<const std::byte> payload,
   } else {
     session::LoopCounts::bump(loop->counts.undeliverable);
   }
-  delivered(request, *loop);
+  session::answer_delivered(request, *loop);
   if (!put) return left_unread();
   return {};
 }

@@ -9,6 +9,8 @@
 
 #include "base/payload.h"
 #include "base/time.h"
+#include "session/lent_memory.h"
+#include "session/views.h"
 #include "tincan/peer.h"
 #include "tincan/server.h"
 #include "wire/body.h"
@@ -36,6 +38,8 @@ class RequestState {
     enum class Kind : std::uint8_t { reply, error, declined };
     Kind kind = Kind::reply;
     Payload payload;
+    session::LentHandle loan;  ///< In place of the payload,
+    std::uint64_t loan_bytes = 0;
     std::vector<Descriptor> descriptors;
     wire::Reason reason = wire::Reason::declared;
     std::int32_t code = 0;
@@ -48,6 +52,8 @@ class RequestState {
   std::string method;  ///< Recycled with the request, so that it is allocated once.
   const session::MethodEntry* entry = nullptr;
   Payload payload;
+  session::HeldView view;  ///< Where the payload lies instead.
+  std::uint64_t view_bytes = 0;
   std::vector<Descriptor> descriptors;
   Peer peer;
   Moment deadline;
@@ -55,6 +61,7 @@ class RequestState {
   std::size_t descriptors_held = 0;  ///< With which it came, whoever has them now.
   std::uint64_t reply_bytes_max = 0;
   std::uint32_t reply_descriptors_max = 0;
+  std::shared_ptr<session::LoanPool> loans;  ///< Null: the caller is lent nothing.
 
   // Of the handle.
   bool answered = false;

@@ -25,8 +25,15 @@ protocol::Settings settings_of(const ServerOptions& options) {
           .incoming_bytes_free = options.request_bytes_free,
           .outgoing_bytes_pause = options.outgoing_bytes_pause,
           .frames_per_receive = options.frames_per_turn_max,
-          .abilities = wire::ability_batch |
-                       (options.rings_max > 0 ? std::uint64_t{wire::ability_ring} : 0)};
+          .abilities = wire::ability_batch | wire::ability_handover |
+                       (options.rings_max > 0 ? std::uint64_t{wire::ability_ring} : 0),
+          .loans_max = options.views_max,
+          .loan_bytes_max = std::min(options.view_bytes_max, options.view_bytes_per_uid_max)};
+}
+
+protocol::Settings trusting(protocol::Settings settings) {
+  settings.abilities |= wire::ability_shared_views;
+  return settings;
 }
 
 }  // namespace
@@ -55,6 +62,7 @@ Service::Service(Address where, const ServerOptions& how, std::optional<path::Cl
       ring_idle(saturated(how.ring_idle)),
       pool(PayloadPool::create()),
       session_settings(settings_of(options)),
+      trusting_settings(trusting(session_settings)),
       quota({.connections = how.connections_max,
              .connections_per_uid = how.connections_per_uid_max,
              .request_bytes = how.request_bytes_max,
@@ -62,6 +70,13 @@ Service::Service(Address where, const ServerOptions& how, std::optional<path::Cl
              .rings = how.rings_max,
              .rings_per_uid = how.rings_per_uid_max,
              .ring_grants_per_second = how.ring_grants_per_second}),
+      views(std::make_shared<MemoryBudget>(how.view_bytes_max, how.view_bytes_per_uid_max)),
+      loans(std::make_shared<MemoryBudget>(how.loan_bytes_max, how.loan_bytes_per_uid_max)),
+      own_loans({.lends = true,
+                 .shared_views = true,
+                 .loan_bytes_max = how.loan_bytes_max,
+                 .loan_bytes_min = how.loan_bytes_min},
+                loans, MemoryBudget::nobody),
       claim_(std::move(claim)),
       stop_bell_(std::move(stop)) {
   add_reserved_methods(*this);

@@ -16,6 +16,7 @@
 #include "os/poller.h"
 #include "path/claim.h"
 #include "protocol/session.h"
+#include "session/lent_memory.h"
 #include "session/loop.h"
 #include "session/quota.h"
 #include "tincan/client.h"
@@ -52,8 +53,16 @@ class Service {
   const Nanoseconds slow_handler;
   const Nanoseconds ring_idle;
   PayloadPool* const pool;
-  const protocol::Settings session_settings;  ///< Of every connection's session.
+  const protocol::Settings session_settings;   ///< Of every connection's session,
+  const protocol::Settings trusting_settings;  ///< but of those whose shared views are taken.
   Quota quota;
+  const std::shared_ptr<MemoryBudget> views;  ///< What clients have handed over.
+  const std::shared_ptr<MemoryBudget> loans;  ///< What we have.
+  LoanPool own_loans;                         ///< For answers to whomever.
+
+  // Who is trusted with shared views, and lent memory: service_loans.cc.
+  [[nodiscard]] const protocol::Settings& settings_for(const Peer& peer) const;
+  [[nodiscard]] bool lends_to(const Peer& peer) const;
 
   // Methods. Fixed once a loop has turned.
   void on(std::string_view method, Handler handler, AllowList allow);

@@ -12,6 +12,8 @@ constexpr std::uint8_t descriptors_max = 4;
 constexpr std::uint8_t abilities = 5;
 constexpr std::uint8_t clock_offset = 6;
 constexpr std::uint8_t nonce = 7;
+constexpr std::uint8_t loans_max = 8;
+constexpr std::uint8_t loan_bytes_max = 9;
 }  // namespace hello_tag
 
 namespace upgrade_tag {
@@ -20,6 +22,11 @@ constexpr std::uint8_t capacity_bytes = 2;
 constexpr std::uint8_t reason = 3;
 constexpr std::uint8_t kept = 4;
 }  // namespace upgrade_tag
+
+namespace handover_tag {
+constexpr std::uint8_t kind = 1;
+constexpr std::uint8_t bytes = 2;
+}  // namespace handover_tag
 
 void write_header(Kind kind, std::uint64_t id, std::size_t body_bytes, std::byte* out) {
   const FrameHeader header{.body_bytes = static_cast<std::uint32_t>(body_bytes),
@@ -59,6 +66,21 @@ bool take_hello_field(const Field& field, Hello& hello) {
       return take<std::int64_t>(field, hello.clock_offset_nanoseconds);
     case hello_tag::nonce:
       return take<std::uint64_t>(field, hello.nonce);
+    case hello_tag::loans_max:
+      return take<std::uint32_t>(field, hello.loans_max);
+    case hello_tag::loan_bytes_max:
+      return take<std::uint64_t>(field, hello.loan_bytes_max);
+    default:
+      return true;
+  }
+}
+
+bool take_handover_field(const Field& field, HandedOver& memory) {
+  switch (field.tag) {
+    case handover_tag::kind:
+      return take<Handover>(field, memory.kind);
+    case handover_tag::bytes:
+      return take<std::uint64_t>(field, memory.bytes);
     default:
       return true;
   }
@@ -96,6 +118,10 @@ std::size_t encode_hello(const Hello& hello, std::byte* out) {
   writer.field(hello_tag::abilities, hello.abilities);
   writer.field(hello_tag::clock_offset, hello.clock_offset_nanoseconds);
   if (hello.nonce != 0) writer.field(hello_tag::nonce, hello.nonce);
+  if (hello.loans_max != 0) {
+    writer.field(hello_tag::loans_max, hello.loans_max);
+    writer.field(hello_tag::loan_bytes_max, hello.loan_bytes_max);
+  }
   write_header(Kind::hello, 0, static_cast<std::size_t>(writer.end() - fields), header);
   return static_cast<std::size_t>(writer.end() - out);
 }
@@ -171,6 +197,30 @@ std::optional<Upgrade> decode_upgrade(std::span<const std::byte> body) {
   }
   const bool known = upgrade.step >= Upgrade::Step::ask && upgrade.step <= Upgrade::Step::moved;
   return reader.whole() && known ? std::optional(upgrade) : std::nullopt;
+}
+
+std::size_t encode_handover(std::uint64_t number, const HandedOver& memory, std::byte* out) {
+  FieldWriter writer(out + sizeof(FrameHeader));
+  writer.field(handover_tag::kind, memory.kind);
+  writer.field(handover_tag::bytes, memory.bytes);
+  const auto bytes = static_cast<std::size_t>(writer.end() - out);
+  const FrameHeader header{.body_bytes = static_cast<std::uint32_t>(bytes - sizeof(FrameHeader)),
+                           .kind = Kind::handover,
+                           .flags = 0,
+                           .descriptors = 1,
+                           .id = number};
+  std::memcpy(out, &header, sizeof header);
+  return bytes;
+}
+
+std::optional<HandedOver> decode_handover(std::span<const std::byte> body) {
+  HandedOver memory{.kind = Handover{0}, .bytes = 0};
+  FieldReader reader(body);
+  while (const auto field = reader.next()) {
+    if (!take_handover_field(*field, memory)) return std::nullopt;
+  }
+  const bool known = memory.kind == Handover::immutable || memory.kind == Handover::shared_view;
+  return reader.whole() && known ? std::optional(memory) : std::nullopt;
 }
 
 }  // namespace tincan::wire

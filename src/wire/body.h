@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "tincan/descriptor.h"
 #include "wire/fields.h"
 #include "wire/frame.h"
 
@@ -19,6 +20,7 @@ enum Ability : std::uint64_t {
   ability_ring = 4,
   ability_handover = 8,
   ability_batch = 16,
+  ability_shared_views = 32,  ///< The sender takes memory that may change while it looks.
 };
 
 /// The body of HELLO.
@@ -31,10 +33,12 @@ struct Hello {
   std::uint64_t abilities = 0;
   std::int64_t clock_offset_nanoseconds = 0;  ///< CLOCK_REALTIME - CLOCK_MONOTONIC at the sender.
   std::uint64_t nonce = 0;                    ///< For the sender to know its own HELLO by; 0: none.
+  std::uint32_t loans_max = 0;                ///< The sender takes no more memory at once.
+  std::uint64_t loan_bytes_max = 0;           ///< Nor any that is larger.
 };
 /// The preamble and a HELLO frame with every field.
 inline constexpr std::size_t encoded_hello_bytes_max =
-    preamble.size() + sizeof(FrameHeader) + 6 + 10 + 6 + 6 + 10 + 10 + 10;
+    preamble.size() + sizeof(FrameHeader) + 6 + 10 + 6 + 6 + 10 + 10 + 10 + 6 + 10;
 /// Writes the preamble and the HELLO frame to `out`, where encoded_hello_bytes_max have room, and
 /// returns how many bytes that was.
 [[nodiscard]] std::size_t encode_hello(const Hello& hello, std::byte* out);
@@ -99,5 +103,17 @@ inline constexpr std::size_t encoded_upgrade_bytes_max = sizeof(FrameHeader) + 3
 /// that was. The descriptors that it announces are the caller's to attach.
 [[nodiscard]] std::size_t encode_upgrade(std::uint64_t id, const Upgrade& upgrade, std::byte* out);
 [[nodiscard]] std::optional<Upgrade> decode_upgrade(std::span<const std::byte> body);
+
+/// The body of a HANDOVER that brings memory.
+struct HandedOver {
+  Handover kind = Handover::immutable;
+  std::uint64_t bytes = 0;
+};
+inline constexpr std::size_t encoded_handover_bytes_max = sizeof(FrameHeader) + 3 + 10;
+/// Writes the frame to `out`, where encoded_handover_bytes_max have room, and returns how many
+/// bytes that was. The descriptor that it announces is the caller's to attach.
+[[nodiscard]] std::size_t encode_handover(std::uint64_t number, const HandedOver& memory,
+                                          std::byte* out);
+[[nodiscard]] std::optional<HandedOver> decode_handover(std::span<const std::byte> body);
 
 }  // namespace tincan::wire

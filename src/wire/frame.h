@@ -34,8 +34,8 @@ enum class Kind : std::uint8_t {
   pong = 11,
   upgrade = 12,  ///< To the ring and back; needs the ability.
   revoke = 13,
-  handover = 14,  ///< A payload by descriptor; needs the ability.
-  release = 15,
+  handover = 14,  ///< Memory that messages name instead of a payload; needs the ability.
+  release = 15,   ///< Nobody looks at it any more; needs the ability.
 };
 inline constexpr std::uint8_t kind_highest = 15;
 

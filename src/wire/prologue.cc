@@ -31,6 +31,8 @@ inline bool take_field(std::uint8_t tag, std::span<const std::byte> value, Prolo
       return take(value, prologue.trace);
     case prologue_tag::payload_bytes:
       return take(value, prologue.payload_bytes);
+    case prologue_tag::loan:
+      return take(value, prologue.loan);
     default:
       return true;
   }

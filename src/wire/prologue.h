@@ -18,8 +18,15 @@ struct TraceContext {
   std::uint8_t bytes[25];
 };
 
+/// A payload that lies in memory which was handed over.
+struct LentPayload {
+  std::uint64_t number;  ///< Of the memory, as its HANDOVER said.
+  std::uint64_t bytes;   ///< From its beginning.
+};
+
 /// Not a constant, for of a constant Prologue all of the memory would be cleared, each time.
 inline std::optional<TraceContext> no_trace() { return std::nullopt; }
+inline std::optional<LentPayload> no_loan() { return std::nullopt; }
 
 /// The prologue of a message: what is said once, in its first fragment, before the payload.
 struct Prologue {
@@ -29,6 +36,7 @@ struct Prologue {
   std::optional<std::uint32_t> cpu;            ///< Where the sender ran.
   std::optional<std::uint64_t> payload_bytes;  ///< In all; required when there are fragments.
   std::optional<TraceContext> trace = no_trace();
+  std::optional<LentPayload> loan = no_loan();  ///< There is no other payload then.
   bool idempotent = false;
 };
 /// Where things lie in an encoded prologue.
@@ -37,8 +45,9 @@ struct PrologueLayout {
   std::size_t deadline = 0;  ///< Offset of the deadline's value; 0 when there is none.
 };
 /// No prologue that we write is longer: its length and every field at its longest.
-inline constexpr std::size_t encoded_prologue_bytes_max =
-    2 + (2 + limits::method_bytes_max) + 4 + 10 + 6 + 2 + (2 + sizeof(TraceContext)) + 10;
+inline constexpr std::size_t encoded_prologue_bytes_max = 2 + (2 + limits::method_bytes_max) + 4 +
+                                                          10 + 6 + 2 + (2 + sizeof(TraceContext)) +
+                                                          10 + (2 + sizeof(LentPayload));
 
 namespace prologue_tag {
 constexpr std::uint8_t method = 1;
@@ -48,6 +57,7 @@ constexpr std::uint8_t cpu = 4;
 constexpr std::uint8_t idempotent = 5;
 constexpr std::uint8_t trace = 6;
 constexpr std::uint8_t payload_bytes = 7;
+constexpr std::uint8_t loan = 8;
 }  // namespace prologue_tag
 
 /// Writes the prologue to `out`, where encoded_prologue_bytes_max have room.
@@ -66,6 +76,7 @@ inline PrologueLayout encode_prologue(const Prologue& prologue, std::byte* out) 
   if (prologue.idempotent) writer.field(prologue_tag::idempotent, std::string_view());
   if (prologue.trace) writer.field(prologue_tag::trace, *prologue.trace);
   if (prologue.payload_bytes) writer.field(prologue_tag::payload_bytes, *prologue.payload_bytes);
+  if (prologue.loan) writer.field(prologue_tag::loan, *prologue.loan);
   layout.bytes = static_cast<std::size_t>(writer.end() - out);
   const auto fields_bytes = static_cast<std::uint16_t>(layout.bytes - sizeof(std::uint16_t));
   std::memcpy(out, &fields_bytes, sizeof fields_bytes);

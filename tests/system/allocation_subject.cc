@@ -96,6 +96,11 @@ void count_calls(Client& client, const std::string& carrier) {
     or_exit(sender.flush());
     or_exit(client.call("echo", "", options));
   });
+  count(carrier + ": loan", [&] {
+    Loan loan = or_exit(client.loan(100'000, Handover::shared_view));
+    or_exit(client.call("echo_size", std::move(loan), options));
+  });
+  count(carrier + ": lent reply", [&] { or_exit(client.call("lend", "", options)); });
 }
 
 }  // namespace
@@ -107,16 +112,25 @@ int main() {
   std::printf("control %lu\n", allocations - before);
 
   const test::TemporaryDirectory directory;
-  Server server = or_exit(Server::listen(directory / "s"));
+  Server server = or_exit(Server::listen(directory / "s", {.shared_views_from = AllowList()}));
+  server.on("lend", [](Request request) {
+    request.reply(or_exit(request.loan(100'000, Handover::shared_view)));
+  });
+  server.on("echo_size", [](Request request) {
+    const std::size_t bytes = request.payload().size();
+    request.reply(std::as_bytes(std::span(&bytes, 1)));
+  });
   server.on("echo", [](Request request) { request.reply(request.payload()); });
   server.on("take", [](Request) {});
   server.on_batch("take all", [](const Batch&) {});
   std::thread loop([&] { or_exit(server.run()); });
-  Client client = or_exit(Client::connect(directory / "s", {.transport = Transport::socket}));
+  Client client = or_exit(Client::connect(
+      directory / "s", {.transport = Transport::socket, .views_max = 4, .shared_views = true}));
   count_calls(client, "socket");
   CallInHalves in_halves(directory / "s", std::string(1000, 'x'));
   count("socket: call in halves", [&] { in_halves(client); });
-  Client over_ring = or_exit(Client::connect(directory / "s", {.ring_after_calls = 1}));
+  Client over_ring = or_exit(Client::connect(
+      directory / "s", {.ring_after_calls = 1, .views_max = 4, .shared_views = true}));
   while (over_ring.ring_bytes() == 0) or_exit(over_ring.call("echo"));
   count_calls(over_ring, "ring");
   if (over_ring.ring_bytes() == 0) std::printf("the ring has gone\n");

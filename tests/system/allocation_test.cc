@@ -19,12 +19,16 @@ TEST(Allocation, NeverHappensInASteadyFlowOfCalls) {
             "socket: large call 0\n"
             "socket: send 0\n"
             "socket: batch 0\n"
+            "socket: loan 0\n"
+            "socket: lent reply 0\n"
             "socket: call in halves 0\n"
             "ring: empty call 0\n"
             "ring: small call 0\n"
             "ring: large call 0\n"
             "ring: send 0\n"
-            "ring: batch 0\n");
+            "ring: batch 0\n"
+            "ring: loan 0\n"
+            "ring: lent reply 0\n");
 }
 
 }  // namespace

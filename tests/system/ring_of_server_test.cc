@@ -11,6 +11,7 @@
 namespace tincan::test {
 namespace {
 
+using namespace std::chrono_literals;
 using Step = RawRingServer::Step;
 
 struct Fraud {

@@ -65,6 +65,7 @@ struct Received {
   bool idempotent = false;
   bool one_way = false;
   std::vector<Descriptor> descriptors;
+  LoanedPayload loan = {};
 };
 
 class PoolHolder {
@@ -105,6 +106,8 @@ class Side final : public Events {
   std::vector<ReceivedStep> steps;    ///< Of UPGRADE.
   const char* objection = nullptr;    ///< To each of them.
   int expired = 0;
+  std::vector<std::uint64_t> loans;  ///< The numbers of the memory that it was handed.
+  int releases = 0;
   std::vector<void*> cancelled;
   std::vector<std::string> events;        ///< All of them, in words.
   std::optional<Failure> failure;         ///< Why receive() ended the connection.
@@ -129,7 +132,8 @@ class Side final : public Events {
                      .deadline = call.deadline,
                      .idempotent = call.idempotent,
                      .one_way = call.one_way,
-                     .descriptors = std::move(call.descriptors)});
+                     .descriptors = std::move(call.descriptors),
+                     .loan = call.loan});
     const Received& got = calls.back();
     events.push_back("call " + std::to_string(got.id) + " " + got.method + " " + digest(bytes) +
                      " " + std::to_string(got.deadline.nanoseconds()) +
@@ -178,6 +182,12 @@ class Side final : public Events {
                      .descriptors = with.size()});
     return objection;
   }
+
+  void on_loan(std::uint64_t number, const wire::HandedOver&, Descriptor&&) override {
+    loans.push_back(number);
+  }
+  void on_loan_over(std::uint64_t number) override { std::erase(loans, number); }
+  void on_released() override { ++releases; }
 
   void on_drain() override {
     drained = true;

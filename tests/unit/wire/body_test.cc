@@ -23,7 +23,9 @@ const Hello full_hello{.version_lowest = 1,
                        .calls_in_flight_max = 1024,
                        .descriptors_max = 16,
                        .abilities = ability_push | ability_ring,
-                       .clock_offset_nanoseconds = -5};
+                       .clock_offset_nanoseconds = -5,
+                       .loans_max = 64,
+                       .loan_bytes_max = 1ull << 40};
 
 Bytes fields(std::initializer_list<std::pair<std::uint8_t, std::string>> list) {
   Bytes bytes;
@@ -49,10 +51,12 @@ TEST(Hello, ComesBackAsWritten) {
   EXPECT_EQ(hello->descriptors_max, 16u);
   EXPECT_EQ(hello->abilities, 5u);
   EXPECT_EQ(hello->clock_offset_nanoseconds, -5);
+  EXPECT_EQ(hello->loans_max, 64u);
+  EXPECT_EQ(hello->loan_bytes_max, 1ull << 40);
 }
 
 TEST(Hello, SkipsFieldsItDoesNotKnow) {
-  EXPECT_TRUE(decode_hello(fields({{200, "later"}, {1, versions_1_to_1}, {8, ""}})));
+  EXPECT_TRUE(decode_hello(fields({{200, "later"}, {1, versions_1_to_1}, {99, ""}})));
 }
 
 TEST(Hello, AllowsNothingThatIsNotSaid) {
@@ -72,8 +76,8 @@ TEST(Hello, NeedsASaneRangeOfVersions) {
 }
 
 TEST(Hello, RefusesEveryFieldOfAnotherLength) {
-  for (std::uint8_t tag = 1; tag <= 7; ++tag) {
-    const std::size_t right = tag == 1 || tag == 3 || tag == 4 ? 4 : 8;
+  for (std::uint8_t tag = 1; tag <= 9; ++tag) {
+    const std::size_t right = tag == 1 || tag == 3 || tag == 4 || tag == 8 ? 4 : 8;
     for (std::size_t length = 0; length <= 9; ++length) {
       Bytes bytes = fields({{1, versions_1_to_1}});
       Writer(bytes).field(tag, std::string(length, '\1'));
@@ -86,7 +90,7 @@ TEST(Hello, RefusesEveryTruncation) {
   const Bytes bytes = test::hello(full_hello);
   const auto body = body_of(bytes).subspan(preamble.size());
   // Fields are optional, so a cut between two of them leaves a shorter HELLO.
-  const std::vector<std::size_t> between = {6, 16, 22, 28, 38};
+  const std::vector<std::size_t> between = {6, 16, 22, 28, 38, 48, 54};
   for (std::size_t length = 0; length < body.size(); ++length) {
     const bool is_between = std::ranges::find(between, length) != between.end();
     EXPECT_EQ(decode_hello(body.first(length)).has_value(), is_between) << length;
@@ -103,6 +107,7 @@ Prologue full_prologue() {
   prologue.trace.emplace();
   for (std::uint8_t i = 0; i < sizeof prologue.trace->bytes; ++i) prologue.trace->bytes[i] = i;
   prologue.idempotent = true;
+  prologue.loan = LentPayload{.number = 7, .bytes = UINT64_MAX};
   return prologue;
 }
 
@@ -121,6 +126,9 @@ TEST(Prologue, ComesBackAsWritten) {
   ASSERT_TRUE(back->trace);
   EXPECT_EQ(std::memcmp(back->trace->bytes, prologue.trace->bytes, 25), 0);
   EXPECT_TRUE(back->idempotent);
+  ASSERT_TRUE(back->loan);
+  EXPECT_EQ(back->loan->number, 7u);
+  EXPECT_EQ(back->loan->bytes, UINT64_MAX);
 }
 
 TEST(Prologue, SaysWhereItsDeadlineLies) {
@@ -174,8 +182,8 @@ TEST(Prologue, RefusesALengthBeyondItsBodyOrItsLimit) {
 }
 
 TEST(Prologue, RefusesEveryFieldOfAnotherLength) {
-  const std::size_t right[] = {0, 0, 2, 8, 4, 0, 25, 8};
-  for (std::uint8_t tag = 1; tag <= 7; ++tag) {
+  const std::size_t right[] = {0, 0, 2, 8, 4, 0, 25, 8, 16};
+  for (std::uint8_t tag = 1; tag <= 8; ++tag) {
     for (std::size_t length = 0; length <= 26; ++length) {
       Bytes list;
       Writer(list).field(tag, std::string(length, 'a'));
@@ -197,7 +205,7 @@ TEST(Prologue, RefusesEveryCutInsideAField) {
     if (test::prologue_of(with_length(static_cast<std::uint16_t>(length), list), payload))
       ++accepted;
   }
-  EXPECT_EQ(accepted, 8u);  // before, between and behind its seven fields
+  EXPECT_EQ(accepted, 9u);  // before, between and behind its eight fields
 }
 
 TEST(Error, ComesBackAsWritten) {
@@ -245,6 +253,34 @@ TEST(Bare, IsAHeaderAlone) {
   Bytes bytes;
   encode_bare(Kind::drain, 9, bytes);
   EXPECT_EQ(bytes, test::frame(Kind::drain, 9));
+}
+
+const std::string one_mebibyte("\0\0\x10\0\0\0\0\0", 8);
+
+TEST(HandedOver, ComesBackAsWritten) {
+  for (const Handover kind : {Handover::immutable, Handover::shared_view}) {
+    Bytes bytes(encoded_handover_bytes_max);
+    bytes.resize(encode_handover(9, {.kind = kind, .bytes = 1ull << 50}, bytes.data()));
+    EXPECT_EQ(bytes.size(), encoded_handover_bytes_max);
+    const Parsed parsed = parse_frame(bytes);
+    ASSERT_EQ(parsed.state, Parsed::State::whole);
+    EXPECT_EQ(parsed.frame.header.kind, Kind::handover);
+    EXPECT_EQ(parsed.frame.header.descriptors, 1);
+    EXPECT_EQ(parsed.frame.header.id, 9u);
+    const auto memory = decode_handover(parsed.frame.body);
+    ASSERT_TRUE(memory);
+    EXPECT_EQ(memory->kind, kind);
+    EXPECT_EQ(memory->bytes, 1ull << 50);
+    EXPECT_FALSE(decode_handover(parsed.frame.body.first(parsed.frame.body.size() - 1)));
+  }
+}
+
+TEST(HandedOver, NeedsAKindThatItKnows) {
+  EXPECT_TRUE(decode_handover(fields({{1, "\1"}, {2, one_mebibyte}, {77, "later"}})));
+  EXPECT_FALSE(decode_handover(fields({{2, one_mebibyte}})));
+  EXPECT_FALSE(decode_handover(fields({{1, "\3"}, {2, one_mebibyte}})));
+  EXPECT_FALSE(decode_handover(fields({{1, "\1\1"}, {2, one_mebibyte}})));
+  EXPECT_FALSE(decode_handover(fields({{1, "\1"}, {2, "1234"}})));
 }
 
 }  // namespace

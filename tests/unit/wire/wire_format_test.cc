@@ -150,6 +150,38 @@ TEST(WireFormat, StepsToARingAreBreachesWithoutTheAbilityOfBoth) {
   }
 }
 
+TEST(WireFormat, MemoryThatIsHandedOverIsWhatSessionsSay) {
+  struct Memory final : protocol::Lendable {
+    void begin_use() override {}
+    void end_use() override {}
+    void hold() override {}
+    void drop() override {}
+  } memory;
+  Settings settings{.abilities = ability_handover | ability_shared_views,
+                    .loans_max = 1,
+                    .loan_bytes_max = 1 << 20,
+                    .always_takes_loans = true};
+  Pair pair(settings, settings);
+  Call call("put");
+  call.lending.memory = &memory;
+  call.lending.bytes = 1000;
+  call.lending.capacity = 1 << 20;
+  call.lending.kind = Handover::shared_view;
+  call.lending.file = Descriptor(::dup(2));
+  ASSERT_TRUE(pair.client.session.start(call));
+  EXPECT_EQ(pair.client.say(), test::joined({example("handover"), example("call_of_loan")}));
+  std::vector<Descriptor> file;
+  file.emplace_back(::dup(2));
+  pair.server.take(example("handover"), std::move(file));
+  pair.server.take(example("call_of_loan"));
+  ASSERT_EQ(pair.server.calls.size(), 1u);
+  EXPECT_EQ(pair.server.calls[0].loan.bytes, 1000u);
+  pair.server.session.end_loan(pair.server.calls[0].loan);
+  EXPECT_EQ(pair.server.say(), example("release"));
+  pair.client.take(example("release"));
+  EXPECT_EQ(pair.client.releases, 1);
+}
+
 TEST(WireFormat, FragmentsAreWhatASessionTakes) {
   Pair pair({}, {.descriptors_max = 1});
   pair.server.take(test::call(test::id_of(0, 1), "m"));

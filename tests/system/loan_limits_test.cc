@@ -1,0 +1,206 @@
+// Limits of memory that is handed over, and what becomes of it when somebody dies.
+
+#include <gtest/gtest.h>
+
+#include "system/loans.h"
+#include "system/raw_loans.h"
+#include "system/server_process.h"
+
+namespace tincan::test {
+namespace {
+
+ServerOptions limited_to(std::uint64_t in_all, std::uint64_t per_uid) {
+  ServerOptions options = trusting();
+  options.view_bytes_max = in_all;
+  options.view_bytes_per_uid_max = per_uid;
+  return options;
+}
+
+TEST(LoanLimits, RefuseWhatIsLargerThanTheServerTakesBeforeItIsMade) {
+  LoanServer server(limited_to(8 * mib, 4 * mib));
+  server.run();
+  Client client = server.connect();
+  for (const Handover kind : {Handover::immutable, Handover::shared_view}) {
+    const auto loan = client.loan(4 * mib + 1, kind);
+    ASSERT_FALSE(loan);
+    EXPECT_EQ(loan.error().cause(), Cause::too_large);
+  }
+  EXPECT_TRUE(client.call("sum", filled(client.loan(4 * mib), 1), unhurried));
+}
+
+TEST(LoanLimits, RefuseOneUserMoreThanItsShareAndGiveItBack) {
+  LoanServer server(limited_to(8 * mib, 4 * mib));
+  server.run();
+  Client client = server.connect();
+  Client other = server.connect();
+  ASSERT_TRUE(client.send("hold", filled(client.loan(3 * mib), 1), unhurried));
+  ASSERT_TRUE(client.call("size", "", unhurried));
+  const auto refused = other.call("sum", filled(other.loan(2 * mib), 2), unhurried);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().cause(), Cause::exhausted);
+  EXPECT_EQ(refused.error().outcome(), Outcome::not_sent);
+  EXPECT_TRUE(other.call("sum", filled(other.loan(mib), 2), unhurried));
+  server.let_go();
+  EXPECT_TRUE(eventually(
+      [&] { return other.call("sum", filled(other.loan(4 * mib), 2), unhurried).has_value(); }));
+}
+
+TEST(LoanLimits, OfASharedViewThatWasRefusedAreAskedAgain) {
+  LoanServer server(limited_to(8 * mib, 4 * mib));
+  server.run();
+  Client client = server.connect();
+  Client other = server.connect();
+  ASSERT_TRUE(client.send("hold", filled(client.loan(3 * mib), 1), unhurried));
+  ASSERT_TRUE(client.call("size", "", unhurried));
+  const Loan loan = filled(other.loan(2 * mib, Handover::shared_view), 2);
+  ASSERT_FALSE(other.call("sum", loan, unhurried));
+  server.let_go();
+  EXPECT_TRUE(eventually([&] {
+    const auto reply = other.call("sum", loan, unhurried);
+    return reply && reply->text() == sum_of(2 * mib, 2);
+  }));
+}
+
+TEST(LoanLimits, CountWhatARequestHoldsBeyondItsConnection) {
+  LoanServer server(limited_to(4 * mib, 4 * mib));
+  server.run();
+  {
+    Client client = server.connect();
+    ASSERT_TRUE(client.send("hold", filled(client.loan(3 * mib), 1), unhurried));
+    ASSERT_TRUE(client.call("size", "", unhurried));
+  }
+  EXPECT_TRUE(eventually([&] { return server->counts().connections == 0; }));
+  Client other = server.connect();
+  const auto refused = other.call("sum", filled(other.loan(2 * mib), 2), unhurried);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().cause(), Cause::exhausted);
+  EXPECT_EQ(server.let_go(), sum_of(3 * mib, 1));  // it is still all there
+  EXPECT_TRUE(eventually(
+      [&] { return other.call("sum", filled(other.loan(4 * mib), 2), unhurried).has_value(); }));
+}
+
+// A mapping costs something however small it is.
+TEST(LoanLimits, CountEachViewAsAMebibyteAtLeast) {
+  LoanServer server(limited_to(4 * mib, 4 * mib));
+  server.run();
+  RawLoans client(server.path());
+  ASSERT_TRUE(client.ask());
+  const Descriptor small = good_memory(4096, Handover::shared_view);
+  for (std::uint64_t number = 1; number <= 5; ++number) {
+    ASSERT_TRUE(client.hand_over(number, Handover::shared_view, 4096, small.get()));
+    ASSERT_TRUE(client.name(number, number, 10));
+    const std::string answer = client.answer();
+    EXPECT_EQ(answer == "0", number < 5) << answer;
+  }
+  // Given back when it is taken back.
+  client.peer.send(RawLoans::bare(wire::Kind::handover, 1));
+  ASSERT_TRUE(client.hand_over(6, Handover::shared_view, 4096, small.get()));
+  ASSERT_TRUE(client.name(6, 6, 10));
+  EXPECT_EQ(client.answer(), "0");
+}
+
+TEST(LoanLimits, OfSharedViewsAtOnceGiveFreeOnesUpForOthers) {
+  ServerOptions options = trusting();
+  options.views_max = 2;
+  LoanServer server(options);
+  server.run();
+  Client client = server.connect();
+  for (std::uint64_t bytes = mib; bytes < 10 * mib; bytes += mib) {
+    const auto reply =
+        client.call("sum", filled(client.loan(bytes, Handover::shared_view), 1), unhurried);
+    ASSERT_TRUE(reply) << reply.error().explain();
+    EXPECT_EQ(reply->text(), sum_of(bytes, 1));
+  }
+  const Loan one = filled(client.loan(mib, Handover::shared_view), 1);
+  const Loan two = filled(client.loan(mib, Handover::shared_view), 1);
+  const auto three = client.loan(mib, Handover::shared_view);
+  ASSERT_FALSE(three);
+  EXPECT_EQ(three.error().cause(), Cause::exhausted);
+}
+
+/// The same on a connection that dies: what it had is given back.
+void have_it_killed(const std::string& path, Handover kind) {
+  auto child = Process::fork([&] {
+    Client client = or_exit(Client::connect(path, {.connect_deadline = patience}));
+    Loan loan = filled(client.loan(3 * mib, kind), 1);
+    or_exit(client.send("forget", loan, unhurried));
+    or_exit(client.call("size", "", unhurried));
+    std::printf("sent\n");
+    std::fflush(stdout);
+    ::pause();
+    return 0;
+  });
+  ASSERT_TRUE(child.wait_for_output("sent")) << child.output();
+  child.kill(SIGKILL);
+  child.wait();
+}
+
+TEST(LoanLimits, AreGivenBackByClientsThatAreKilled) {
+  const TemporaryDirectory directory;
+  auto server = start_server(
+      directory / "s",
+      [](Server& served) {
+        add_loan_methods(served);
+        served.on("forget", [held = std::make_shared<std::vector<Request>>()](Request request) {
+          held->clear();
+          held->push_back(std::move(request));
+        });
+      },
+      limited_to(4 * mib, 4 * mib));
+  for (int i = 0; i < 6; ++i) {
+    have_it_killed(directory / "s", i % 2 == 0 ? Handover::immutable : Handover::shared_view);
+    Client client = or_exit(Client::connect(directory / "s", {.connect_deadline = patience}));
+    or_exit(client.send("forget", "", unhurried));  // what was held until now
+    EXPECT_TRUE(eventually([&] {
+      return client.call("sum", filled(client.loan(4 * mib), 2), unhurried).has_value();
+    })) << i;
+  }
+}
+
+TEST(SharedViews, AreReleasedByServersThatAreKilled) {
+  const TemporaryDirectory directory;
+  std::optional<Process> server = start_server(
+      directory / "s",
+      [](Server& served) {
+        add_loan_methods(served);
+        served.on("forget", [held = std::make_shared<std::vector<Request>>()](Request request) {
+          held->push_back(std::move(request));
+        });
+      },
+      trusting());
+  Client client = or_exit(
+      Client::connect(directory / "s", {.connect_deadline = patience, .reconnect_deadline = {}}));
+  const Loan loan = filled(client.loan(mib, Handover::shared_view), 1);
+  ASSERT_TRUE(client.send("forget", loan, unhurried));
+  ASSERT_TRUE(client.call("size", "", unhurried));
+  EXPECT_FALSE(loan.is_released());
+  server->kill(SIGKILL);
+  EXPECT_TRUE(client.await_release(loan, patience));
+}
+
+TEST(LoanFork, LeavesTheLoansOfTheParentToIt) {  // P18
+  const TemporaryDirectory directory;
+  auto server = start_server(directory / "s", add_loan_methods, trusting());
+  ClientOptions options;
+  options.connect_deadline = patience;
+  options.views_max = 4;
+  Client client = or_exit(Client::connect(directory / "s", options));
+  std::optional<Loan> loans[2] = {filled(client.loan(mib, Handover::shared_view), 1),
+                                  filled(client.loan(mib), 1)};
+  auto child = Process::fork([&] {
+    for (auto& loan : loans) {
+      if (!loan->bytes().empty()) return 1;
+      const auto called = client.call("sum", *loan);
+      if (called || called.error().cause() != Cause::forked) return 2;
+      loan.reset();
+    }
+    return client.loan(mib).error().cause() == Cause::forked ? 0 : 3;
+  });
+  EXPECT_EQ(child.wait(), 0) << child.output();
+  for (auto& loan : loans) {
+    EXPECT_EQ(or_exit(client.call("sum", *loan, unhurried)).text(), sum_of(mib, 1));
+  }
+}
+
+}  // namespace
+}  // namespace tincan::test
