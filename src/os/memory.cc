@@ -18,6 +18,18 @@
 
 namespace tincan::os {
 
+namespace {
+
+/// Reads from each page.
+void touch(std::span<const std::byte> bytes) {
+  static constexpr std::size_t page_bytes = 4096;
+  for (std::size_t at = 0; at < bytes.size(); at += page_bytes) {
+    [[maybe_unused]] const std::byte read = *static_cast<const volatile std::byte*>(&bytes[at]);
+  }
+}
+
+}  // namespace
+
 static_assert(no_more_seals == F_SEAL_SEAL && no_shrinking == F_SEAL_SHRINK);
 static_assert(no_growing == F_SEAL_GROW && no_writing == F_SEAL_WRITE);
 static_assert(no_new_writers == F_SEAL_FUTURE_WRITE);
@@ -60,6 +72,13 @@ Sys<bool> is_in_tmpfs(int file) {
   return system.f_type == TMPFS_MAGIC;
 }
 
+Sys<bool> has_all_pages(int file, std::size_t bytes) {
+  if (const int error = before(Call::fstat)) return failed(error);
+  const off_t hole = ::lseek(file, 0, SEEK_HOLE);
+  if (hole < 0) return failed();
+  return static_cast<std::size_t>(hole) >= bytes;
+}
+
 Sys<void> punch_out(int file, std::size_t offset, std::size_t bytes) {
   if (const int error = before(Call::allocate)) return failed(error);
   return done(::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -91,9 +110,10 @@ Sys<Mapping> Mapping::make(int file, std::size_t bytes, int protection) {
   auto mapping = map(file, bytes, protection);
   if (!mapping) return mapping;
   std::byte* const at = mapping->bytes().data();
-  // The pages are there; this fills the page table, so that no call finds them missing. Without it
-  // (an older kernel) the first lap around the ring does so.
-  ::madvise(at, bytes, (protection & PROT_WRITE) != 0 ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+  // The pages are there; this fills the page table, so that no call finds them missing.
+  const bool writable = (protection & PROT_WRITE) != 0;
+  const int advice = writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
+  if (::madvise(at, bytes, advice) < 0) touch(mapping->bytes());  // an older kernel
   return mapping;
 }
 

@@ -25,8 +25,9 @@ std::string fault_of(const Descriptor& file, unsigned wanted, unsigned unwanted,
   const auto status = os::status_of(file.get());
   if (!status || !S_ISREG(status->st_mode)) return "no file in memory";
   if (status->st_size != static_cast<off_t>(bytes)) return "of another size";
-  // With a hole, the page would be ours to pay.
-  if (status->st_blocks < static_cast<blkcnt_t>(bytes / 512)) return "without all of its pages";
+  // A page that is missing would be ours to pay, for as long as the peer keeps the file. How many
+  // there are (st_blocks) says nothing: some may lie beyond the end.
+  if (os::has_all_pages(file.get(), bytes) != true) return "without all of its pages";
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -21,6 +22,11 @@ constexpr unsigned size_seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 Descriptor file_of(std::size_t bytes, unsigned seals, unsigned flags = 0) {
   Descriptor file(::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING | flags));
   if (!file || ::fallocate(file.get(), 0, 0, static_cast<off_t>(bytes)) != 0) return {};
+  const std::string zeros(bytes, '\0');
+  const auto written = static_cast<ssize_t>(bytes);
+  if (flags == 0) {
+    EXPECT_EQ(::pwrite(file.get(), zeros.data(), bytes, 0), written);
+  }
   EXPECT_EQ(::fcntl(file.get(), F_ADD_SEALS, seals), 0);
   return file;
 }
@@ -100,6 +106,28 @@ INSTANTIATE_TEST_SUITE_P(
             [] {
               Descriptor file(::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
               EXPECT_EQ(::ftruncate(file.get(), static_cast<off_t>(file_bytes)), 0);
+              EXPECT_EQ(::fcntl(file.get(), F_ADD_SEALS, all_seals), 0);
+              return file;
+            },
+            "without all of its pages"},
+        Bad{"with_a_page_beyond_its_end_in_place_of_another", true,
+            [] {
+              Descriptor file = file_of(file_bytes, 0);
+              const auto end = static_cast<off_t>(file_bytes);
+              constexpr int keep = FALLOC_FL_KEEP_SIZE;
+              EXPECT_EQ(::fallocate(file.get(), FALLOC_FL_PUNCH_HOLE | keep, 8192, 4096), 0);
+              EXPECT_EQ(::fallocate(file.get(), keep, end, 4096), 0);
+              struct stat status;
+              EXPECT_EQ(::fstat(file.get(), &status), 0);
+              EXPECT_EQ(status.st_blocks * 512, end) << "it looks whole";
+              EXPECT_EQ(::fcntl(file.get(), F_ADD_SEALS, all_seals), 0);
+              return file;
+            },
+            "without all of its pages"},
+        Bad{"never_touched", true,
+            [] {
+              Descriptor file(::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+              EXPECT_EQ(::fallocate(file.get(), 0, 0, static_cast<off_t>(file_bytes)), 0);
               EXPECT_EQ(::fcntl(file.get(), F_ADD_SEALS, all_seals), 0);
               return file;
             },
