@@ -12,12 +12,15 @@
 #include <thread>
 
 #include "support/rounds.h"
+#include "support/seam.h"
 #include "system/ring_client.h"
 
 namespace tincan::test {
 namespace {
 
 using namespace std::chrono_literals;
+
+constexpr std::uint64_t slowness = thread_sanitizer_slowness;
 
 /// What stands before the bytes of each message.
 struct Label {
@@ -120,6 +123,7 @@ class RingMessages : public Rings {
   /// One way, mostly; and now and then with an answer.
   void send_some(Client& client, std::size_t stream) {
     for (int i = 0; i < 100; ++i) {
+      if (stream == 0) look_where_it_is(client);
       const auto& message = writers_[stream].next();
       if (i % 5 != 0) {
         wrong_ += !client.send("send", message, {.deadline = patience});
@@ -130,16 +134,57 @@ class RingMessages : public Rings {
       ++messages_;
     }
   }
-  /// True as soon as the ring has been taken back; else what comes next meets that half way, or
-  /// finds it in use.
-  bool lies_idle(std::chrono::nanoseconds longest) {
+  void look_where_it_is(const Client& client) {
+    const bool is_in_ring = client.ring_bytes() > 0;
+    moves_ += std::exchange(was_in_ring_, is_in_ring) != is_in_ring;
+  }
+  /// Until the ring has just been taken back; or not so long: then what comes next meets that half
+  /// way, or finds the ring in use.
+  void lie_idle(std::chrono::nanoseconds longest) {
     const auto end = std::chrono::steady_clock::now() + longest;
-    while (server_->counts().rings > 0) {
-      if (std::chrono::steady_clock::now() > end) return false;
+    while (server_->counts().rings > 0 && std::chrono::steady_clock::now() < end) {
     }
-    return true;
+  }
+  /// From two threads over one connection, which move together: until so many have come, and the
+  /// connection has moved so often.
+  void exchange(Client& client, std::uint64_t wanted, std::uint64_t moves_min) {
+    std::mt19937_64 random(1);
+    std::barrier rest(2);
+    const auto deadline = std::chrono::steady_clock::now() + 110s;
+    bool enough = false;
+    std::thread other([&] {
+      while (!enough) {
+        send_some(client, 1);
+        rest.arrive_and_wait();
+        rest.arrive_and_wait();
+      }
+    });
+    while (!enough) {
+      send_some(client, 0);
+      rest.arrive_and_wait();
+      lie_idle(std::chrono::microseconds(random() % 2500));
+      enough = (messages_ >= wanted && moves_ >= moves_min) || wrong_ > 0 ||
+               std::chrono::steady_clock::now() > deadline;
+      rest.arrive_and_wait();
+    }
+    other.join();
+    EXPECT_GE(messages_, wanted) << "have come in time";
+    EXPECT_GE(moves_, moves_min) << "it stays where it is: this test shows nothing";
+  }
+  void expect_all_have_come(Client& client) {
+    EXPECT_EQ(wrong_, 0u);
+    EXPECT_EQ(client.reconnects(), 0u);
+    EXPECT_EQ(reply_to(client, "all that was sent before"), "all that was sent before");
+    server_.end();
+    for (std::size_t i = 0; i < streams; ++i) {
+      Label next;
+      std::memcpy(&next, writers_[i].next().data(), sizeof next);
+      EXPECT_EQ(requests_[i].taken(), next.number - 1) << "are not all that were sent";
+    }
   }
 
+  std::uint64_t moves_ = 0;
+  bool was_in_ring_ = false;
   std::array<Writer, streams> writers_{Writer(0), Writer(1)};
   std::array<Reader, streams> requests_;
   std::array<Writer, streams> answers_{Writer(0), Writer(1)};
@@ -151,45 +196,49 @@ class RingMessages : public Rings {
 TEST_F(RingMessages, ComeOnceWholeAndInOrderWhileTheConnectionMoves) {
   server_.run();
   Client client = server_.connect(eager());
-  const auto wanted =
-      static_cast<std::uint64_t>(rounds(300'000, 3'000'000) / thread_sanitizer_slowness);
-  constexpr std::uint64_t moves_min = 20;
-  std::uint64_t moves = 0;
-  std::mt19937_64 random(1);
-  std::barrier rest(2);
-  const auto deadline = std::chrono::steady_clock::now() + 110s;
-  bool enough = false;
-  std::thread other([&] {
-    while (!enough) {
-      send_some(client, 1);
-      rest.arrive_and_wait();
-      rest.arrive_and_wait();
-    }
-  });
-  while (!enough) {
-    send_some(client, 0);
-    rest.arrive_and_wait();
-    const bool was_in_ring = client.ring_bytes() > 0;
-    moves += lies_idle(std::chrono::microseconds(random() % 2500)) && was_in_ring;
-    enough = (messages_ >= wanted && moves >= moves_min) || wrong_ > 0 ||
-             std::chrono::steady_clock::now() > deadline;
-    rest.arrive_and_wait();
-  }
-  other.join();
-  EXPECT_GE(messages_, wanted) << "have come in time";
-  EXPECT_GE(moves, moves_min) << "it stays where it is: this test shows nothing";
-  EXPECT_EQ(wrong_, 0u);
-  EXPECT_EQ(client.reconnects(), 0u);
-  const std::string sent[] = {"all", "of them"};
-  for (const std::string& text : sent) EXPECT_EQ(reply_to(client, text), text);
-  server_.end();
-  for (std::size_t i = 0; i < streams; ++i) {
-    EXPECT_EQ(stream_of(writers_[i].next()), i);
-    Label last;
-    std::memcpy(&last, writers_[i].next().data(), sizeof last);
-    EXPECT_EQ(requests_[i].taken(), last.number - 2) << "are not all that were sent";
-  }
+  exchange(client, static_cast<std::uint64_t>(rounds(300'000, 3'000'000)) / slowness, 40);
+  expect_all_have_come(client);
 }
+
+#ifdef TINCAN_SEAM
+
+/// Holds the server up before it writes to a socket or rings, now and then.
+class HeldUp : public os::Seam {
+ public:
+  int before(os::Call call, std::size_t*) override {
+    if (serves && (call == os::Call::write || call == os::Call::send)) {
+      ::poll(nullptr, 0, ++times_ % 2);
+    }
+    return 0;
+  }
+  /// On the thread of the server.
+  static inline thread_local bool serves = false;
+
+ private:
+  int times_ = 0;
+};
+
+// One of its threads sleeps at the ring all the time, so the server rings between revoking and
+// reading to the end; the others write meanwhile.
+TEST_F(RingMessages, ComeOnceWholeAndInOrderWhileTheServerIsHeldUpAsItMoves) {
+  std::vector<Request> held;
+  server_->on("hold", [&](Request request) {
+    HeldUp::serves = true;
+    held.push_back(std::move(request));
+  });
+  server_->on("let go", [&](Request request) { held.clear(), request.reply(); });
+  server_.run();
+  Client client = server_.connect(eager());
+  HeldUp held_up;
+  const Installed installed(held_up);
+  std::thread sleeper([&] { EXPECT_FALSE(client.call("hold", "", {.deadline = 1h})); });
+  exchange(client, static_cast<std::uint64_t>(rounds(2'000, 600'000)) / slowness, 40);
+  EXPECT_TRUE(client.call("let go", "", {.deadline = patience}));
+  sleeper.join();
+  expect_all_have_come(client);
+}
+
+#endif
 
 }  // namespace
 }  // namespace tincan::test
