@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t rings = 20;
+constexpr std::size_t idle_rings = 20;
 
 #ifdef TINCAN_SEAM
 
@@ -32,7 +32,7 @@ TEST_F(LastingRings, CostNoSystemCallsWhileNothingIsSaid) {
   server_->on("let go", [&](Request request) { held.clear(), request.reply(); });
   server_.run(3);
   std::vector<Client> clients;
-  for (std::size_t i = 0; i < rings; ++i) {
+  for (std::size_t i = 0; i < idle_rings; ++i) {
     clients.push_back(server_.connect(eager()));
     ASSERT_TRUE(reach_ring(clients.back()));
     if (i % 2 == 0) {
@@ -82,22 +82,23 @@ TEST_P(IdleForAMinute, CostNoTimeOfTheProcessor) {
   auto server = start_server(directory / "s", add_methods, {.ring_idle = GetParam()});
   Client witness = or_exit(Client::connect(directory / "s"));
   std::vector<Client> clients;
-  for (std::size_t i = 0; i < rings; ++i) {
+  for (std::size_t i = 0; i < idle_rings; ++i) {
     clients.push_back(or_exit(Client::connect(directory / "s", eager())));
     ASSERT_TRUE(reach_ring(clients.back()));
     ASSERT_GE(clients.back().fd(), 0);
     clients.back().process();
   }
   const bool lasts = GetParam() > 1min;
-  ASSERT_TRUE(eventually([&] { return number(witness, "rings") == (lasts ? long{rings} : 0); }));
+  ASSERT_TRUE(
+      eventually([&] { return number(witness, "rings") == (lasts ? long{idle_rings} : 0); }));
   const long server_before = number(witness, "cpu");
   const auto client_before = cpu_time();
   const auto end = std::chrono::steady_clock::now() + 60s;
   while (std::chrono::steady_clock::now() < end) ::poll(nullptr, 0, 10'000);
   const long server_cost = number(witness, "cpu") - server_before;
   const auto client_cost = cpu_time() - client_before;
-  std::printf("%zu idle %s, a minute: %ld us of the server's CPU, %ld us of the clients'\n", rings,
-              lasts ? "rings" : "connections whose rings were taken back", server_cost,
+  std::printf("%zu idle %s, a minute: %ld us of the server's CPU, %ld us of the clients'\n",
+              idle_rings, lasts ? "rings" : "connections whose rings were taken back", server_cost,
               static_cast<long>(client_cost.count()));
   EXPECT_LT(server_cost, 5000) << "is not 0.00 s";
   EXPECT_LT(client_cost, 5ms) << "is not 0.00 s";

@@ -30,7 +30,7 @@ class Calls : public os::Seam {
 };
 
 /// Far more than are needed until the deadline; who spins makes as many in a millisecond.
-constexpr int calls_max = 500;
+constexpr int kernel_calls_max = 500;
 constexpr CallOptions in_vain{.deadline = 200ms};
 
 ClientOptions that_sleeps() {
@@ -67,14 +67,14 @@ TEST_P(Provoked, LetsACallRestUntilItsDeadline) {
   Calls calls;
   const Installed installed(calls);
   EXPECT_FALSE(server_.connected->call("hold", "", in_vain));
-  EXPECT_LT(calls.count, calls_max) << "it spins";
+  EXPECT_LT(calls.count, kernel_calls_max) << "it spins";
 }
 
 TEST_P(Provoked, LetsACallRestUntilItsDeadlineThatIsLargerThanTheRing) {
   Calls calls;
   const Installed installed(calls);
   EXPECT_FALSE(server_.connected->call("hold", std::string(1'000'000, 'x'), in_vain));
-  EXPECT_LT(calls.count, calls_max) << "it spins";
+  EXPECT_LT(calls.count, kernel_calls_max) << "it spins";
 }
 
 TEST_P(Provoked, LetsAnEventLoopRestUntilTheDeadline) {
@@ -86,7 +86,7 @@ TEST_P(Provoked, LetsAnEventLoopRestUntilTheDeadline) {
   Calls calls;
   const Installed installed(calls);
   ASSERT_TRUE(process_until(client, [&] { return ended_ == 3; }));
-  EXPECT_LT(calls.count, calls_max) << "it spins";
+  EXPECT_LT(calls.count, kernel_calls_max) << "it spins";
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -146,7 +146,7 @@ TEST_P(Bothered, ServersRestWhileNobodySaysAnything) {
   Calls calls;
   const Installed installed(calls);
   EXPECT_FALSE(bystander.call("hold", "", in_vain));
-  EXPECT_LT(calls.count, calls_max) << "it spins";
+  EXPECT_LT(calls.count, kernel_calls_max) << "it spins";
 }
 
 /// Calls, of whose answers it reads none.
