@@ -115,12 +115,12 @@ TEST(GoodLoans, AreAlsoMemoryThatWasOpenedForReading) {
 }
 
 /// What ends a connection. Memory 1 is a shared view, and good.
-struct Fraud {
+struct LoanFraud {
   const char* name;
   std::function<void(RawLoans&)> commit;
 };
 
-class LoanFrauds : public ::testing::TestWithParam<Fraud> {};
+class LoanFrauds : public ::testing::TestWithParam<LoanFraud> {};
 
 TEST_P(LoanFrauds, EndTheConnectionAndNoOther) {
   LoanServer server;
@@ -143,30 +143,32 @@ TEST_P(LoanFrauds, EndTheConnectionAndNoOther) {
 INSTANTIATE_TEST_SUITE_P(
     That, LoanFrauds,
     ::testing::Values(
-        Fraud{"announce_a_descriptor_that_does_not_come",
-              [](RawLoans& liar) {
-                liar.peer.send(RawLoans::handover(2, Handover::shared_view, lied_bytes));
-              }},
-        Fraud{"send_two_for_one",
-              [](RawLoans& liar) {
-                liar.peer.send_with(RawLoans::handover(2, Handover::shared_view, lied_bytes),
-                                    {0, 0});
-              }},
-        Fraud{"give_a_number_twice",
-              [](RawLoans& liar) { liar.hand_over(1, Handover::shared_view, lied_bytes, 0); }},
-        Fraud{"name_a_number_of_another_connection", [](RawLoans& liar) { liar.name(2, 2, 1000); }},
-        Fraud{"name_more_than_there_is", [](RawLoans& liar) { liar.name(2, 1, lied_bytes + 1); }},
-        Fraud{"say_a_size_of_64_bits",
-              [](RawLoans& liar) { liar.hand_over(2, Handover::immutable, UINT64_MAX, 0); }},
-        Fraud{"release_what_was_not_lent",
-              [](RawLoans& liar) { liar.peer.send(RawLoans::bare(wire::Kind::release, 1)); }},
-        Fraud{"hand_over_without_end",
-              [](RawLoans& liar) {
-                const Descriptor good = good_memory(lied_bytes, Handover::shared_view);
-                for (std::uint64_t number = 2; number <= limits::views_max + 1; ++number) {
-                  liar.hand_over(number, Handover::shared_view, lied_bytes, good.get());
-                }
-              }}),
+        LoanFraud{"announce_a_descriptor_that_does_not_come",
+                  [](RawLoans& liar) {
+                    liar.peer.send(RawLoans::handover(2, Handover::shared_view, lied_bytes));
+                  }},
+        LoanFraud{"send_two_for_one",
+                  [](RawLoans& liar) {
+                    liar.peer.send_with(RawLoans::handover(2, Handover::shared_view, lied_bytes),
+                                        {0, 0});
+                  }},
+        LoanFraud{"give_a_number_twice",
+                  [](RawLoans& liar) { liar.hand_over(1, Handover::shared_view, lied_bytes, 0); }},
+        LoanFraud{"name_a_number_of_another_connection",
+                  [](RawLoans& liar) { liar.name(2, 2, 1000); }},
+        LoanFraud{"name_more_than_there_is",
+                  [](RawLoans& liar) { liar.name(2, 1, lied_bytes + 1); }},
+        LoanFraud{"say_a_size_of_64_bits",
+                  [](RawLoans& liar) { liar.hand_over(2, Handover::immutable, UINT64_MAX, 0); }},
+        LoanFraud{"release_what_was_not_lent",
+                  [](RawLoans& liar) { liar.peer.send(RawLoans::bare(wire::Kind::release, 1)); }},
+        LoanFraud{"hand_over_without_end",
+                  [](RawLoans& liar) {
+                    const Descriptor good = good_memory(lied_bytes, Handover::shared_view);
+                    for (std::uint64_t number = 2; number <= limits::views_max + 1; ++number) {
+                      liar.hand_over(number, Handover::shared_view, lied_bytes, good.get());
+                    }
+                  }}),
     [](const auto& one) { return std::string(one.param.name); });
 
 // A descriptor in place of the wish for it: it was not received, so nothing of it stays open.

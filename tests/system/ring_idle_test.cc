@@ -54,7 +54,7 @@ TEST_F(LastingRings, CostNoSystemCallsWhileNothingIsSaid) {
 
 #endif
 
-std::chrono::microseconds cpu_time() {
+std::chrono::microseconds processor_time() {
   rusage usage = {};
   EXPECT_EQ(::getrusage(RUSAGE_SELF, &usage), 0);
   const auto of = [](const timeval& time) {
@@ -75,7 +75,8 @@ TEST_P(IdleForAMinute, CostNoTimeOfTheProcessor) {
   const TemporaryDirectory directory;
   const auto add_methods = [](Server& server) {
     server.on("echo", [](Request request) { request.reply(request.payload()); });
-    server.on("cpu", [](Request request) { request.reply(std::to_string(cpu_time().count())); });
+    server.on("cpu",
+              [](Request request) { request.reply(std::to_string(processor_time().count())); });
     server.on("rings",
               [&server](Request request) { request.reply(std::to_string(server.counts().rings)); });
   };
@@ -92,11 +93,11 @@ TEST_P(IdleForAMinute, CostNoTimeOfTheProcessor) {
   ASSERT_TRUE(
       eventually([&] { return number(witness, "rings") == (lasts ? long{idle_rings} : 0); }));
   const long server_before = number(witness, "cpu");
-  const auto client_before = cpu_time();
+  const auto client_before = processor_time();
   const auto end = std::chrono::steady_clock::now() + 60s;
   while (std::chrono::steady_clock::now() < end) ::poll(nullptr, 0, 10'000);
   const long server_cost = number(witness, "cpu") - server_before;
-  const auto client_cost = cpu_time() - client_before;
+  const auto client_cost = processor_time() - client_before;
   std::printf("%zu idle %s, a minute: %ld us of the server's CPU, %ld us of the clients'\n",
               idle_rings, lasts ? "rings" : "connections whose rings were taken back", server_cost,
               static_cast<long>(client_cost.count()));

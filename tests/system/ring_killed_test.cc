@@ -40,7 +40,7 @@ Holdings holdings() {
 }
 
 /// Which calls were run, known whoever dies.
-struct Runs {
+struct RunsByServer {
   static constexpr std::size_t calls_max = 4'000'000;
   std::array<std::atomic<std::uint8_t>, calls_max> of;
   std::atomic<std::uint64_t> made;
@@ -99,7 +99,7 @@ class Killed : public ::testing::TestWithParam<Stretch> {
 
   /// One call, whose outcome has to be true. None: it has failed, as the other side has gone.
   bool run(Client& client, std::size_t bytes) {
-    const std::uint64_t number = runs_->made++ % Runs::calls_max;
+    const std::uint64_t number = runs_->made++ % RunsByServer::calls_max;
     std::vector<std::byte> payload(sizeof number + bytes, std::byte{7});
     std::memcpy(payload.data(), &number, sizeof number);
     const auto reply = client.call("run", payload, {.deadline = patience});
@@ -147,7 +147,7 @@ class Killed : public ::testing::TestWithParam<Stretch> {
 
   const TemporaryDirectory directory_;
   const std::string path_ = directory_ / "s";
-  const Shared<Runs> runs_;
+  const Shared<RunsByServer> runs_;
 };
 
 INSTANTIATE_TEST_SUITE_P(, Killed, ::testing::ValuesIn(stretches),

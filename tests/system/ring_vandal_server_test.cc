@@ -138,9 +138,10 @@ int serve_badly(const std::string& path, Manner manner) {
 
 /// Calls, waiting for each until there is a ring, and then with many in flight. False: they do not
 /// all end.
-class Caller {
+class CallerOfAVandal {
  public:
-  explicit Caller(const std::string& path) : client_(or_exit(Client::connect(path, eager()))) {}
+  explicit CallerOfAVandal(const std::string& path)
+      : client_(or_exit(Client::connect(path, eager()))) {}
 
   void call_for_ring() {
     for (int i = 0; i < 4 && client_.ring_bytes() == 0; ++i) {
@@ -184,7 +185,7 @@ TEST_P(RingsOfVandals, HangAndHarmNoClient) {
     while (!ends) EXPECT_EQ(reply_to(client, "goes on"), "goes on");
     EXPECT_EQ(client.reconnects(), 0u);
   });
-  Caller caller(directory / "vandal");
+  CallerOfAVandal caller(directory / "vandal");
   const auto wanted =
       static_cast<std::uint64_t>(rounds(20'000, 600'000) / thread_sanitizer_slowness);
   const bool may_do_harm = GetParam() != Manner::hints;
