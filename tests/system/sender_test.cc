@@ -86,6 +86,7 @@ TEST_P(Senders, SendEveryMessageOnceAndInOrderOfWhateverSize) {  // P2
   }
   ASSERT_TRUE(sender.flush());
   EXPECT_EQ(or_exit(client.call("count", "", patient)).text(), std::to_string(sent));
+  server.end();
   EXPECT_LT(counting.batches, sent / 5);
 }
 
@@ -229,9 +230,9 @@ TEST(Sender, FindsTheNextServerByItself) {
   ASSERT_TRUE(sender.add("two"));
   EXPECT_TRUE(sender.flush());
   or_exit(client.call("tincan.ping", "", patient));
-  EXPECT_EQ(next, 2u);
   server->stop();
   loop.join();
+  EXPECT_EQ(next, 2u);
 }
 
 TEST(Sender, CollectsAsMuchAsItIsTold) {
@@ -245,6 +246,7 @@ TEST(Sender, CollectsAsMuchAsItIsTold) {
     for (int i = 0; i < 6500; ++i) ASSERT_TRUE(sender.add("123456"));
     ASSERT_TRUE(sender.flush());
     or_exit(client.call("tincan.ping", "", patient));
+    server.end();
     const std::size_t most = std::min<std::size_t>(std::max<std::size_t>(bytes / 10, 1), 4096);
     EXPECT_EQ(std::ranges::max(sizes), most);
     EXPECT_EQ(std::accumulate(sizes.begin(), sizes.end(), std::size_t{0}), 6500u);
@@ -302,9 +304,9 @@ TEST(Batch, IsAnsweredWhenACallerWantsToKnowThatItWasTaken) {
   ASSERT_TRUE(sender.add("two"));
   ASSERT_TRUE(sender.flush());
   EXPECT_EQ(or_exit(client.call("log", "three", patient)).text(), "");
-  EXPECT_EQ(taken, "one,two,three,");
   EXPECT_EQ(or_exit(client.call("log", std::string(200'000, 'x'), patient)).text(), "");
-  EXPECT_EQ(taken.size(), 14u + 200'001u);
+  server.end();
+  EXPECT_EQ(taken, "one,two,three," + std::string(200'000, 'x') + ",");
 }
 
 TEST(Batch, OfAHandlerThatThrowsLosesTheRestAndTellsACaller) {
@@ -338,8 +340,9 @@ TEST(Batch, IsNotTakenFromWhomTheMethodDoesNotAllow) {
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(sender.add("text"));
   ASSERT_TRUE(sender.flush());
   or_exit(client.call("tincan.ping", "", patient));
-  EXPECT_FALSE(ran);
   EXPECT_EQ(server->counts().refused, 3u);
+  server.end();
+  EXPECT_FALSE(ran);
 }
 
 }  // namespace
