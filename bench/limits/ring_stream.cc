@@ -1,7 +1,8 @@
 /// Twin of bench/stream.cc over a ring: messages behind their lengths, copied into shared memory
 /// and published whenever 32 KiB are together, or at the end; the receiver copies out what is
 /// there, up to 256 KiB at a time, and looks at each message. A message of length 0 asks for the
-/// number of messages so far. Both sides spin and never sleep. No checks, no limits, one client.
+/// number of messages so far. The sender spins for room; the receiver spins for up to 50 µs and
+/// then sleeps in a futex(2). No checks, no limits, one client.
 
 #include <sys/mman.h>
 
@@ -11,6 +12,7 @@
 #include <cstring>
 #include <vector>
 
+#include "futex_ring.h"
 #include "harness/sizes.h"
 #include "harness/worker.h"
 
@@ -23,6 +25,7 @@ constexpr std::size_t read_bytes = 256 * 1024;
 struct Ring {
   alignas(128) std::atomic<std::uint64_t> produced;
   alignas(128) std::atomic<std::uint64_t> consumed;
+  alignas(128) std::atomic<std::uint32_t> asleep;
   alignas(128) std::atomic<std::uint64_t> counted;  ///< What the receiver answers, plus one.
   alignas(128) char bytes[ring_bytes];
 };
@@ -42,7 +45,10 @@ class Sender {
   }
   void flush() {
     published_ = written_;
-    ring_.produced.store(published_, std::memory_order_release);
+    ring_.produced.store(published_, std::memory_order_seq_cst);
+    if (ring_.asleep.load(std::memory_order_seq_cst) == 0) return;
+    ring_.asleep.store(0, std::memory_order_relaxed);
+    bench::futex(ring_.asleep, FUTEX_WAKE, 1);
   }
 
  private:
@@ -74,10 +80,11 @@ class Receiver {
 
  private:
   std::size_t copy_out() {
-    std::uint64_t produced;
-    while ((produced = ring_.produced.load(std::memory_order_acquire)) == consumed_) {
-      __builtin_ia32_pause();
-    }
+    const auto has_come = [&] {
+      return ring_.produced.load(std::memory_order_seq_cst) != consumed_;
+    };
+    while (!has_come() && !bench::spin(has_come)) bench::sleep_unless(has_come, ring_.asleep);
+    const std::uint64_t produced = ring_.produced.load(std::memory_order_acquire);
     const std::size_t count = std::min(produced - consumed_, buffer_.size() - kept_);
     const std::size_t at = consumed_ % ring_bytes;
     const std::size_t before_the_end = std::min(count, ring_bytes - at);

@@ -85,7 +85,7 @@ bool Connection::read() {
   }
   // A read ends early where descriptors came along, and before the byte of a ring that has some,
   // although there may be more.
-  readable_ = read->bytes == room.size() || !descriptors.empty() || ring_ != nullptr || read_on_;
+  readable_ = read->bytes == room.size() || !descriptors.empty() || read_on_ || ring_ != nullptr;
   session_.arrived(std::move(descriptors));
   take(buffer.first(kept + read->bytes));
   return true;
@@ -121,9 +121,9 @@ void Connection::take_unread() {
 std::optional<std::size_t> Connection::receive(std::span<const std::byte> bytes) {
   borrow_room();
   receiving_ = true;
-  if (session_.peer_cpu() != protocol::Session::cpu_unknown) {
-    session_.say_cpu(loop_.cpu_to_say());
-    if (!channel_.reads_beside()) loop_.look_at_socket_of(*this);
+  if (session_.peer_cpu() != protocol::Session::cpu_unknown && !channel_.reads_beside()) {
+    if (!channel_.writes_to_ring()) session_.say_cpu(loop_.cpu_to_say());
+    loop_.look_at_socket_of(*this);
   }
   const auto consumed = session_.receive(bytes);
   receiving_ = false;

@@ -82,6 +82,10 @@ class Connection final : private protocol::Events {
     return channel_.peer_cpu();
   }
   [[nodiscard]] bool is_ring_readable() { return channel_.is_ring_readable(); }
+  /// For who looks at this ring alone, and finds it not readable now; none: it is not read from.
+  [[nodiscard]] std::optional<ring::End::Watch> watch_ring() const {
+    return channel_.reads_from_ring() ? std::optional(channel_.watch()) : std::nullopt;
+  }
   /// Takes the ring back when it was not used since the last time, or not even offered in time.
   void look_at_ring();
   /// Null without one.

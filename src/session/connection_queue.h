@@ -43,6 +43,10 @@ class ConnectionQueue {
   }
   /// The first, which stays; null when there is none.
   [[nodiscard]] Connection* front() const { return empty() ? nullptr : ends_.next_->connection_; }
+  /// The one that there is; null when there are none, or more.
+  [[nodiscard]] Connection* only() const {
+    return ends_.next_ == ends_.previous_ ? front() : nullptr;
+  }
   /// The first, which leaves; null when there is none.
   [[nodiscard]] Connection* pop() {
     if (empty()) return nullptr;

@@ -172,6 +172,7 @@ const char* Connection::take_move() {
 void Connection::move_output() {
   session_.outbox().go_on();
   channel_.move_output();
+  session_.say_cpu(protocol::Session::cpu_unknown);  // it stands in the ring
   write();
 }
 

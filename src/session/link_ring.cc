@@ -170,6 +170,7 @@ const char* Link::take_acceptance(std::vector<Descriptor>&& descriptors) {
 void Link::move_output() {
   session_.outbox().go_on();
   channel_.move_output();
+  session_.say_cpu(protocol::Session::cpu_unknown);  // it stands in the ring
   write_some();
 }
 

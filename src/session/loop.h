@@ -169,6 +169,9 @@ class Loop {
   [[nodiscard]] os::Sys<std::span<epoll_event>> wait(Moment until);
   [[nodiscard]] bool is_looking_worthwhile();
   [[nodiscard]] bool look(Moment until, os::Sys<std::span<epoll_event>>& events);
+  template <class Look>
+  [[nodiscard]] bool look_with(Look has_come, unsigned weight, Moment until,
+                               os::Sys<std::span<epoll_event>>& events);
   [[nodiscard]] bool look_once();
   void charge_look();
   template <class Visit>

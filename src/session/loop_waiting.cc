@@ -65,21 +65,35 @@ bool Loop::is_looking_worthwhile() {
 /// True when something came: through a ring or the socket that was looked at, which was seen to, or
 /// as `events`.
 bool Loop::look(Moment until, os::Sys<std::span<epoll_event>>& events) {
-  // Others may have come while the last one was served.
-  unsigned looks = last_served_ != nullptr ? looks_between_looks - looks_at_a_socket : 0;
+  Connection* const only = last_served_ == nullptr ? awake_.only() : nullptr;
+  const auto watch = only != nullptr ? only->watch_ring() : std::nullopt;
+  const bool came = watch && !only->is_ring_readable()
+                        ? look_with(*watch, 1, until, events)
+                        : look_with([this] { return look_once(); },
+                                    last_served_ != nullptr ? looks_at_a_socket : 1, until, events);
+  if (!came) return false;
+  if (watch) read_later(*only);  // also what can only be found out by reading: that it is a lie
+  awake_.for_each([&](Connection& connection) {
+    if (connection.is_ring_readable()) read_later(connection);
+  });
+  return true;
+}
+
+/// The same, by one look after the other, each of which weighs so much.
+template <class Look>
+bool Loop::look_with(Look has_come, unsigned weight, Moment until,
+                     os::Sys<std::span<epoll_event>>& events) {
+  // Others may have come while the last one was served through its socket.
+  unsigned looks = weight > 1 ? looks_between_looks - weight : 0;
   const auto has_something_come = [&] {
-    if (look_once()) return true;
-    looks += last_served_ != nullptr ? looks_at_a_socket : 1;
+    if (has_come()) return true;
+    looks += weight;
     if (looks < looks_between_looks) return false;
     looks = 0;
     events = poller_.wait(events_, Moment());
     return !events || !events->empty();
   };
-  if (!spins_.look_for(has_something_come, until)) return false;
-  awake_.for_each([&](Connection& connection) {
-    if (connection.is_ring_readable()) read_later(connection);
-  });
-  return true;
+  return spins_.look_for(has_something_come, until);
 }
 
 bool Loop::look_once() {
