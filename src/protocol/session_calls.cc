@@ -112,8 +112,9 @@ inline void Session::hold_whole(IncomingCall& call, std::span<const std::byte> p
 }
 
 Verdict Session::take_one_way(IncomingCall& call, std::span<const std::byte> payload) {
+  const bool is_all_here = call.descriptors.empty() && call.loan.number == 0;
   const bool in_place =
-      call.descriptors.empty() && !has_expired(call.deadline) &&
+      is_all_here && !has_expired(call.deadline) &&
       events_.on_batch(
           {.id = call.id, .method = call.method, .deadline = call.deadline, .bytes = payload});
   if (!in_place) hold_whole(call, payload);

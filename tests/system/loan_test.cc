@@ -98,6 +98,24 @@ TEST(Loan, GoesOneWayAndBySubmit) {
   EXPECT_EQ(server.counted(), mib);
 }
 
+// What it says is not in the frame, where a method of many messages looks first.
+TEST(Loan, IsAMessageOfABatchAndReleasedAfterIt) {
+  LoanServer server;
+  std::atomic<std::uint64_t> sum = 0;
+  server->on_batch("log", [&](const Batch& batch) {
+    for (const auto message : batch) sum += std::stoull(sum_of(message));
+  });
+  server.run();
+  Client client = server.connect();
+  for (const Handover kind : {Handover::immutable, Handover::shared_view}) {
+    const Loan loan = filled(client.loan(mib, kind), 4);
+    sum = 0;
+    ASSERT_TRUE(client.send("log", loan, unhurried));
+    ASSERT_TRUE(client.await_release(loan, patience));
+    EXPECT_EQ(std::to_string(sum), sum_of(mib, 4));
+  }
+}
+
 TEST(Loan, CarriesDescriptorsBesides) {
   ServerOptions options = trusting();
   options.descriptors_max = 2;
