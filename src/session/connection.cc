@@ -43,7 +43,7 @@ void Connection::return_room() {
 }
 
 bool Connection::look() {
-  if (input_ended_ || !session_.wants_input() || session_.stopped_early()) return false;
+  if (!wants_input() || session_.stopped_early()) return false;
   if (!read()) return false;
   if (!closed_) flush();
   return true;
@@ -198,10 +198,10 @@ void Connection::flush() {
   if (closed_) return;
   return_room();
   if (ring_ != nullptr) tend_ring();
-  const bool wants_input = !input_ended_ && session_.wants_input();
-  if (wants_input && (readable_ || session_.stopped_early())) loop_.read_later(*this);
+  const bool wants = wants_input();
+  if (wants && (readable_ || session_.stopped_early())) loop_.read_later(*this);
   std::uint32_t wanted = 0;
-  if (wants_input) wanted |= input_events;
+  if (wants) wanted |= input_events;
   if (!cannot_write_ && !writes_later.is_queued() &&
       (session_.unsent_bytes() > 0 || channel_.is_returning()) &&
       channel_.waits_for_room_at_socket()) {

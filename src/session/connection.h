@@ -81,10 +81,18 @@ class Connection final : private protocol::Events {
     channel_.say_cpu(cpu);
     return channel_.peer_cpu();
   }
-  [[nodiscard]] bool is_ring_readable() { return channel_.is_ring_readable(); }
-  /// For who looks at this ring alone, and finds it not readable now; none: it is not read from.
+  /// Something is to come through its ring: bytes that are wanted now, or room for what is unsent.
+  [[nodiscard]] bool awaits_ring() const { return wants_input() || wants_room(); }
+  /// It has come.
+  [[nodiscard]] bool is_ring_ready() {
+    return (wants_input() && channel_.is_ring_readable()) ||
+           (wants_room() && channel_.has_ring_room());
+  }
+  /// For who looks at this ring alone, and finds it not ready now; none: it is not bytes alone that
+  /// are awaited from it.
   [[nodiscard]] std::optional<ring::End::Watch> watch_ring() const {
-    return channel_.reads_from_ring() ? std::optional(channel_.watch()) : std::nullopt;
+    const bool for_bytes = wants_input() && !wants_room() && channel_.reads_from_ring();
+    return for_bytes ? std::optional(channel_.watch()) : std::nullopt;
   }
   /// Takes the ring back when it was not used since the last time, or not even offered in time.
   void look_at_ring();
@@ -154,6 +162,11 @@ class Connection final : private protocol::Events {
   protocol::Delivery put_reply_with_loan(RequestState& request, LentMemory& memory,
                                          std::uint64_t bytes,
                                          std::vector<Descriptor>&& descriptors);
+  [[nodiscard]] bool wants_input() const { return session_.wants_input() && !input_ended_; }
+  /// It writes as soon as there is some.
+  [[nodiscard]] bool wants_room() const {
+    return session_.unsent_bytes() > 0 && !cannot_write_ && !writes_later.is_queued();
+  }
   [[nodiscard]] bool wants_descriptors() const {
     return accepts_descriptors_ || takes_loans_ || ring_ != nullptr;
   }

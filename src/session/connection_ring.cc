@@ -182,11 +182,7 @@ void Connection::rung() {
   handle(0);
 }
 
-bool Connection::fall_asleep() {
-  const bool for_bytes = session_.wants_input() && !input_ended_;
-  const bool for_room = session_.unsent_bytes() > 0 && !cannot_write_;
-  return channel_.fall_asleep(for_bytes, for_room);
-}
+bool Connection::fall_asleep() { return channel_.fall_asleep(wants_input(), wants_room()); }
 
 /// After each look at it: it is looked at again before the loop sleeps, or it is over.
 void Connection::tend_ring() {

@@ -53,8 +53,8 @@ bool Loop::is_looking_worthwhile() {
   bool is_worthwhile = false;
   awake_.for_each([&](Connection& connection) {
     const std::uint32_t peer_cpu = connection.look_from(cpu);
-    is_worthwhile = is_worthwhile ||
-                    (spins_.is_worthwhile(peer_cpu) && connection.account->looks.is_left(clock_));
+    is_worthwhile = is_worthwhile || (connection.awaits_ring() && spins_.is_worthwhile(peer_cpu) &&
+                                      connection.account->looks.is_left(clock_));
   });
   if (is_worthwhile || last_served_ == nullptr) return is_worthwhile;
   const Account* const account = last_served_->account;
@@ -67,14 +67,14 @@ bool Loop::is_looking_worthwhile() {
 bool Loop::look(Moment until, os::Sys<std::span<epoll_event>>& events) {
   Connection* const only = last_served_ == nullptr ? awake_.only() : nullptr;
   const auto watch = only != nullptr ? only->watch_ring() : std::nullopt;
-  const bool came = watch && !only->is_ring_readable()
+  const bool came = watch && !only->is_ring_ready()
                         ? look_with(*watch, 1, until, events)
                         : look_with([this] { return look_once(); },
                                     last_served_ != nullptr ? looks_at_a_socket : 1, until, events);
   if (!came) return false;
   if (watch) read_later(*only);  // also what can only be found out by reading: that it is a lie
   awake_.for_each([&](Connection& connection) {
-    if (connection.is_ring_readable()) read_later(connection);
+    if (connection.is_ring_ready()) read_later(connection);
   });
   return true;
 }
@@ -98,7 +98,7 @@ bool Loop::look_with(Look has_come, unsigned weight, Moment until,
 
 bool Loop::look_once() {
   const bool in_a_ring =
-      awake_.any_of([](Connection& connection) { return connection.is_ring_readable(); });
+      awake_.any_of([](Connection& connection) { return connection.is_ring_ready(); });
   if (in_a_ring || last_served_ == nullptr) return in_a_ring;
   bool came = false;
   guard(*last_served_, [&] { came = last_served_->look(); });

@@ -35,11 +35,7 @@ bool MovingChannel::fall_asleep(bool for_bytes, bool for_room) {
   if (!pair_ || !pair_->ring) return true;
   std::uint32_t what = 0;
   if (for_bytes && input_ == Path::ring && !pair_->we_revoked) what |= ring::sleeps_for_bytes;
-  // A ring that is revoked takes nothing however much room it has: the word of it comes next.
-  if (for_room && output_ == Path::ring && !pair_->socket.waits_for_room() &&
-      !pair_->ring->is_revoked_by_peer()) {
-    what |= ring::sleeps_for_room;
-  }
+  if (for_room && waits_for_ring_room()) what |= ring::sleeps_for_room;
   return what == 0 || pair_->ring->fall_asleep(what);
 }
 

@@ -109,6 +109,8 @@ class MovingChannel final : public Channel {
   [[nodiscard]] bool is_ring_readable() {
     return input_ == Path::ring && pair_->ring->is_readable();
   }
+  /// Some of what is to be written would go into the ring.
+  [[nodiscard]] bool has_ring_room() { return waits_for_ring_room() && pair_->ring->has_room(); }
   /// See ring::End; while it reads from the ring.
   [[nodiscard]] ring::End::Watch watch() const { return pair_->ring->end().watch(); }
   void say_cpu(std::uint32_t cpu) { pair_->ring->end().say_cpu(cpu); }
@@ -142,6 +144,11 @@ class MovingChannel final : public Channel {
     std::uint64_t position = 0;  ///< Ours, from there on: of what was sent again, or read.
   };
 
+  /// A ring that is revoked takes nothing however much room it has: the word of it comes next.
+  [[nodiscard]] bool waits_for_ring_room() const {
+    return output_ == Path::ring && !pair_->socket.waits_for_room() &&
+           !pair_->ring->is_revoked_by_peer();
+  }
   [[nodiscard]] os::Sys<std::size_t> write_beside(std::span<const std::byte> bytes,
                                                   std::span<const Descriptor> descriptors);
   [[nodiscard]] os::Sys<void> hear_of_revoke();

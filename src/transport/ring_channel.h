@@ -56,6 +56,7 @@ class RingChannel final : public Channel {
   void wake_up() { end_.wake_up(); }
   /// Bytes that `read` would give are there.
   [[nodiscard]] bool is_readable() { return end_.is_readable(); }
+  [[nodiscard]] bool has_room() { return end_.has_room(); }
 
   /// How often either ring was filled; see FillCount.
   [[nodiscard]] std::uint32_t fills() const { return out_fills_.times() + in_fills_.times(); }
