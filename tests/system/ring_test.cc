@@ -47,7 +47,7 @@ TEST_F(Rings, CarryPayloadsLargerThanThemselves) {
     for (std::size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>(i * 2654435761u >> 24);
     EXPECT_TRUE(reply_to(client, text) == text) << bytes;
   }
-  EXPECT_GT(client.ring_bytes(), 0u);
+  EXPECT_TRUE(reach_ring(client));  // again, if it has just left this one for a larger one
 }
 
 TEST_F(Rings, AreSharedByManyThreads) {
@@ -66,7 +66,7 @@ TEST_F(Rings, AreSharedByManyThreads) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, 0);
-  EXPECT_GT(client.ring_bytes(), 0u);
+  EXPECT_TRUE(reach_ring(client));
 }
 
 TEST_F(Rings, EndWithTheServerAndTheNextCallFindsAnother) {
