@@ -2,10 +2,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <expected>
 #include <list>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -143,6 +145,7 @@ class Connection final : private protocol::Events {
 
   const char* take_wish(std::uint64_t id, const wire::Upgrade& wish);
   const char* take_larger_wish(std::uint64_t id, const wire::Upgrade& wish);
+  [[nodiscard]] std::expected<void, std::string> take_place_for_larger();
   void grant_ring(const ServerRing::Wish& wish);
   void grant_next();
   void take_ring_back();

@@ -91,7 +91,7 @@ const char* Connection::take_larger_wish(std::uint64_t id, const Upgrade& wish) 
     if (capacity <= ring_->capacity_bytes) return "the server takes none that is larger";
     // We have not even said yet that we accept this one.
     if (ring_->stage == ServerRing::Stage::in_use && !channel_.writes_to_ring()) return "not now";
-    const auto taken = service.quota.exchange_ring(*account, loop_.read_clock());
+    const auto taken = take_place_for_larger();
     return taken ? std::string() : taken.error();
   }();
   if (!reason.empty()) {
@@ -102,6 +102,16 @@ const char* Connection::take_larger_wish(std::uint64_t id, const Upgrade& wish) 
   if (ring_->stage == ServerRing::Stage::in_use) take_ring_back();
   loop_.await_offer(*ring_);
   return nullptr;
+}
+
+/// The present ring's. But that is free again, and perhaps another's, when the ring is over but for
+/// what the client sends again, and the wish is in there.
+std::expected<void, std::string> Connection::take_place_for_larger() {
+  Quota& quota = loop_.service().quota;
+  if (ring_->counted) return quota.exchange_ring(*account, loop_.read_clock());
+  auto taken = quota.take_ring(*account, loop_.read_clock());
+  ring_->counted = taken.has_value();
+  return taken;
 }
 
 void Connection::take_ring_back() {

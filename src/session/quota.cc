@@ -1,5 +1,7 @@
 #include "session/quota.h"
 
+#include "base/check.h"
+
 namespace tincan::session {
 
 namespace {
@@ -84,6 +86,8 @@ std::expected<void, std::string> Quota::count_grant(Account& account, Moment now
 
 void Quota::give_ring_back(Account& account) {
   const std::lock_guard lock(mutex_);
+  // One too few, and nobody would get a ring any more.
+  TINCAN_CHECK(account.rings > 0 && rings_ > 0);
   --account.rings;
   --rings_;
 }

@@ -24,9 +24,10 @@ class RawRing {
 
   static constexpr std::uint64_t capacity = ring::capacity_bytes_min;
 
-  explicit RawRing(const std::string& path) : RawRing(raw_connection(path)) {}
-  explicit RawRing(Descriptor socket) : peer(std::move(socket)) {
-    peer.greet(0, wire::ability_ring);
+  explicit RawRing(const std::string& path, std::uint32_t descriptors_max = 0)
+      : RawRing(raw_connection(path), descriptors_max) {}
+  explicit RawRing(Descriptor socket, std::uint32_t descriptors_max = 0) : peer(std::move(socket)) {
+    peer.greet(descriptors_max, wire::ability_ring);
     EXPECT_TRUE(peer.read(wire::Kind::hello));
     renew();
   }
