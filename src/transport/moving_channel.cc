@@ -139,7 +139,8 @@ os::Sys<Channel::Read> MovingChannel::read_returning(std::span<std::byte> into,
     if (*ended != 0) return os::failed(*ended);
     return Read{};
   }
-  if (*socket.revoked_at() != pair_->end) return os::failed(EPROTO);
+  // It answers our word, so before that was sent it is a guess.
+  if (!pair_->told || *socket.revoked_at() != pair_->end) return os::failed(EPROTO);
   if (socket.next_set()) {
     input_ = Path::belated;
     pair_->position = pair_->end;

@@ -35,11 +35,11 @@ RawPeer::Bytes wish_for_larger(std::uint64_t id) {
 /// With one place, whose ring is taken back at once when it lies idle.
 class OnePlace : public Rings {
  protected:
-  OnePlace()
+  explicit OnePlace(std::chrono::milliseconds ring_idle = 20ms)
       : Rings({.descriptors_max = 1,
                .rings_max = 1,
                .ring_grants_per_second = 1'000'000,
-               .ring_idle = 20ms}) {}
+               .ring_idle = ring_idle}) {}
 
   /// Until the server has taken the ring back, and its place is free. Where it is read to.
   std::uint64_t await_end(RawRing& ring) {
@@ -102,6 +102,41 @@ TEST_F(OnePlace, IsNotGrantedToSuchAWishWhenItIsTakenByThen) {
   EXPECT_TRUE(other.say(RawRing::Step::refuse));
   other.peer.close();
   ring.peer.close();
+  EXPECT_TRUE(eventually([&] { return server_->counts().connections == 0; }));
+  expect_one_place();
+}
+
+/// Answers with a descriptor, each of which takes room at the socket beside the ring.
+class OnePlaceBesideAFullSocket : public OnePlace {
+ protected:
+  OnePlaceBesideAFullSocket() : OnePlace(1h) {
+    server_->on("give", [](Request request) {
+      std::vector<Descriptor> given;
+      given.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+      EXPECT_TRUE(request.reply(request.payload(), given));
+    });
+  }
+  /// Has the server send so many that it cannot say REVOKE when it takes the ring back, as it does
+  /// at once.
+  static void fill_socket_and_ask_for_larger(RawRing& ring) {
+    RawPeer::Bytes calls;
+    for (std::uint16_t slot = 0; slot < 700; ++slot) {
+      calls = in_a_row({calls, RawPeer::call(slot + 1u, slot, "give")});
+    }
+    EXPECT_TRUE(ring.write(in_a_row({calls, wish_for_larger(2)})));
+  }
+};
+
+TEST_F(OnePlaceBesideAFullSocket, IsTakenFromWhoAnswersBeforeHeIsTold) {
+  server_.run();
+  RawRing ring(server_.path(), 1);
+  ASSERT_TRUE(ring.reach());
+  fill_socket_and_ask_for_larger(ring);
+  ASSERT_TRUE(eventually([&] { return server_->counts().rings == 0; }));
+  // It can be seen in the memory alone, and guessed, that this is what it says next.
+  EXPECT_TRUE(ring.peer.send(beside_a_ring(wire::Kind::revoke, ring.end->written())));
+  EXPECT_TRUE(eventually([&] { return server_->counts().breaches == 1; }));
+  EXPECT_TRUE(ring.peer.is_closed());
   EXPECT_TRUE(eventually([&] { return server_->counts().connections == 0; }));
   expect_one_place();
 }
