@@ -26,6 +26,7 @@ os::Sys<std::span<epoll_event>> Loop::wait(Moment until) {
   os::Sys<std::span<epoll_event>> events = std::span<epoll_event>();
   if (until != Moment() && is_looking_worthwhile()) {
     const bool came = look(until, events);
+    if (service_.is_forked()) return events;  // all that is waited for is the parent's
     charge_look();
     if (came && events && events->empty() && turns_ % turns_between_looks == 0) {
       return poller_.wait(events_, Moment());
@@ -72,6 +73,8 @@ bool Loop::look(Moment until, os::Sys<std::span<epoll_event>>& events) {
                         : look_with([this] { return look_once(); },
                                     last_served_ != nullptr ? looks_at_a_socket : 1, until, events);
   if (!came) return false;
+  // A handler has returned in a child, in which the memory of the rings is not mapped.
+  if (service_.is_forked()) return true;
   if (watch) read_later(*only);  // also what can only be found out by reading: that it is a lie
   awake_.for_each([&](Connection& connection) {
     if (connection.is_ring_ready()) read_later(connection);
@@ -100,7 +103,7 @@ bool Loop::look_once() {
   const bool in_a_ring =
       awake_.any_of([](Connection& connection) { return connection.is_ring_ready(); });
   if (in_a_ring || last_served_ == nullptr) return in_a_ring;
-  bool came = false;
+  bool came = true;  // also when it is given up for what came
   guard(*last_served_, [&] { came = last_served_->look(); });
   return came;
 }

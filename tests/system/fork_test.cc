@@ -151,6 +151,45 @@ TEST(Fork, InAHandlerThatReturnsEndsRunInTheChild) {  // P18
   EXPECT_EQ(client.reconnects(), 0u);
 }
 
+/// How the child ended in which the handler of this call returned.
+std::string fate_of_child(Client& client) {
+  const auto reply = client.call("fork", "", {.deadline = patience});
+  return reply ? std::string(reply->text()) : reply.error().explain();
+}
+
+// Also while the loop looks for messages, at rings that are not in the child, and at a socket.
+TEST(Fork, InAHandlerEndsRunInTheChildWhileTheLoopLooksAtRings) {  // P18
+  const TemporaryDirectory directory;
+  constexpr int run_has_failed = 7;
+  auto process = Process::fork([&] {
+    Server server = or_exit(Server::listen(directory / "s", {.waiting = Waiting::spin}));
+    server.on("fork", [](Request request) {
+      const pid_t child = ::fork();
+      if (child == 0) return;
+      int status = 0;
+      ::waitpid(child, &status, 0);
+      request.reply(WIFEXITED(status) ? "exit " + std::to_string(WEXITSTATUS(status))
+                                      : "signal " + std::to_string(WTERMSIG(status)));
+    });
+    std::printf("ready\n");
+    std::fflush(stdout);
+    return server.run() ? 0 : run_has_failed;
+  });
+  ASSERT_TRUE(process.wait_for_output("ready"));
+  Client in_ring = or_exit(Client::connect(
+      directory / "s", {.connect_deadline = patience, .transport = Transport::ring}));
+  Client at_socket = or_exit(Client::connect(
+      directory / "s", {.connect_deadline = patience, .transport = Transport::socket}));
+  // The server is to be looking when the call comes, as it is behind others unless it is held up.
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(in_ring.call("tincan.ping"));
+    ASSERT_TRUE(at_socket.call("tincan.ping"));
+    EXPECT_EQ(fate_of_child(at_socket), "exit " + std::to_string(run_has_failed));
+  }
+  EXPECT_EQ(in_ring.reconnects(), 0u);
+  EXPECT_EQ(at_socket.reconnects(), 0u);
+}
+
 TEST(Fork, KeepsNoConnectionAliveInTheChild) {  // P6, P18
   std::optional<RunningServer> server(std::in_place);
   server->run();
