@@ -110,14 +110,14 @@ bool Loop::look_once() {
 
 /// To all alike: who did not send anything was looked for too.
 void Loop::charge_look() {
-  const Nanoseconds looked = spins_.looked();
-  if (looked == Nanoseconds(0)) return;
+  if (spins_.looked() <= LookAllowance::free) return;
   int connections = 0;
   visit_looked_for([&](Connection&) { ++connections; });
   if (connections == 0) return;
+  const Nanoseconds share = LookAllowance::share(spins_.looked(), connections);
   const Moment now = os::now();
   visit_looked_for([&](Connection& connection) {
-    if (connection.account != nullptr) connection.account->looks.charge(now, looked / connections);
+    if (connection.account != nullptr) connection.account->looks.charge(now, share);
   });
 }
 

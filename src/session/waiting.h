@@ -84,20 +84,29 @@ class LookAllowance {
   [[nodiscard]] bool is_left(Moment now) const {
     return used_until_.load(std::memory_order_relaxed) < (now + at_once * parts).nanoseconds();
   }
-  /// Somebody has looked for so long, until `now`.
-  void charge(Moment now, Nanoseconds looked) {
-    if (looked <= free) return;
-    const std::int64_t before =
-        std::max(used_until_.load(std::memory_order_relaxed), now.nanoseconds());
-    used_until_.store(before + (looked - free).count() * parts, std::memory_order_relaxed);
+  /// Of a look that has taken so long and was for so many connections: what is charged for each.
+  /// Rounded up, so that nobody pays less by having more of them.
+  [[nodiscard]] static Nanoseconds share(Nanoseconds looked, int connections) {
+    if (looked <= free) return Nanoseconds(0);
+    return (looked - free + Nanoseconds(connections - 1)) / connections;
+  }
+  /// Somebody has been looked for, until `now`, for so much longer than is free.
+  void charge(Moment now, Nanoseconds paid) {
+    std::int64_t before = used_until_.load(std::memory_order_relaxed);
+    while (!used_until_.compare_exchange_weak(
+        before, std::max(before, now.nanoseconds()) + paid.count() * parts,
+        std::memory_order_relaxed)) {
+    }
   }
 
- private:
-  /// The CPU time of a sleep and a wake-up. Chosen: a little less than a round trip that sleeps on
-  /// both sides takes on one CPU (9 µs, shared/performance.md) above one that does not (3).
+  /// Of one look, for all that it is for: the CPU time of a sleep and a wake-up. Chosen: a little
+  /// less than a round trip that sleeps on both sides takes on one CPU (9 µs,
+  /// shared/performance.md) above one that does not (3).
   static constexpr Nanoseconds free = std::chrono::microseconds(5);
+
+ private:
   static constexpr std::int64_t parts = 8;  ///< Chosen.
-  /// What may be used at once. Chosen: a hundred looks.
+  /// What may be used at once. Chosen: some sixty looks in vain, each of eight wake-ups of 20 µs.
   static constexpr Nanoseconds at_once = std::chrono::milliseconds(10);
 
   /// If it were used evenly, it would be used up to then.

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+#include <vector>
+
 namespace tincan::session {
 namespace {
 
@@ -78,7 +81,7 @@ Nanoseconds looked_in_a_second(Nanoseconds interval) {
   const Moment start(1'000'000'000'000);
   for (Moment now = start; now < start + 1s; now = now + interval) {
     if (!allowance.is_left(now)) continue;
-    allowance.charge(now + interval, interval);
+    allowance.charge(now + interval, LookAllowance::share(interval, 1));
     looked += interval;
   }
   return looked;
@@ -101,8 +104,57 @@ TEST(LookAllowance, IsThereAgainAfterAPause) {
   LookAllowance allowance;
   const Moment start(1'000'000'000'000);
   allowance.charge(start, 1s);
-  EXPECT_FALSE(allowance.is_left(start + 7s));
+  EXPECT_FALSE(allowance.is_left(start + 7900ms));
   EXPECT_TRUE(allowance.is_left(start + 8s));
+}
+
+TEST(LookAllowance, TakesOffWhatASleepWouldHaveCostOnceForALookHoweverManyItIsFor) {
+  EXPECT_EQ(LookAllowance::share(LookAllowance::free, 1), 0ns);
+  EXPECT_EQ(LookAllowance::share(LookAllowance::free, 100), 0ns);
+  const Nanoseconds paid_by_one = LookAllowance::share(200us, 1);
+  EXPECT_EQ(paid_by_one, 200us - LookAllowance::free);
+  for (const int connections : {2, 3, 40, 1000, 1'000'000}) {
+    const Nanoseconds paid = connections * LookAllowance::share(200us, connections);
+    EXPECT_GE(paid, paid_by_one) << connections;
+    EXPECT_LT(paid - paid_by_one, Nanoseconds(connections)) << connections;
+  }
+}
+
+/// How much of a second somebody may have the server look who has so many connections, all of which
+/// it looks for until each look ends.
+Nanoseconds looked_for_many(int connections) {
+  LookAllowance allowance;
+  Nanoseconds looked{0};
+  const Moment start(1'000'000'000'000);
+  for (Moment now = start; now < start + 1s; now = now + 200us) {
+    if (!allowance.is_left(now)) continue;
+    for (int i = 0; i < connections; ++i) {
+      allowance.charge(now + 200us, LookAllowance::share(200us, connections));
+    }
+    looked += 200us;
+  }
+  return looked;
+}
+
+TEST(LookAllowance, IsNoLargerForThoseWhoHaveManyConnections) {
+  for (const int connections : {2, 40, 100}) {
+    EXPECT_LE(looked_for_many(connections), looked_for_many(1)) << connections;
+  }
+}
+
+TEST(LookAllowance, LosesNothingOfWhatSeveralLoopsChargeAtOnce) {
+  LookAllowance allowance;
+  const Moment start(1'000'000'000'000);
+  constexpr int charges = 200'000;
+  std::vector<std::thread> loops;
+  for (int i = 0; i < 4; ++i) {
+    loops.emplace_back([&] {
+      for (int j = 0; j < charges; ++j) allowance.charge(start, 1us);
+    });
+  }
+  for (std::thread& loop : loops) loop.join();
+  // 800 ms at an eighth of a CPU; 10 ms may be used at once.
+  EXPECT_FALSE(allowance.is_left(start + (6400ms - 80ms)));
 }
 
 }  // namespace
