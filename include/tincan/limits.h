@@ -50,8 +50,9 @@ inline constexpr std::uint64_t incoming_bytes_max = 2 * payload_bytes_max;
 /// messages' worth, half of the soft limit of 1,024 that most processes have in all.
 inline constexpr std::uint32_t descriptors_held_max = 2 * message_descriptors_max;
 /// Bytes of replies that the peer has not read. While there are more, further answers to it are
-/// lost, and each of their callers is told so instead. Room for two of the largest, and so is the
-/// most that is kept: this and one payload. Chosen, not tuned.
+/// lost, and each of their callers is told so instead. The most that is kept is this and one
+/// payload; an answer that would pass it is lost too. Room for two of the largest. Chosen, not
+/// tuned.
 inline constexpr std::uint64_t outgoing_bytes_max = 2 * payload_bytes_max;
 /// Unread reply bytes at which we stop reading the peer's calls. Chosen: several socket buffers.
 inline constexpr std::uint64_t outgoing_bytes_pause = 1024 * 1024;

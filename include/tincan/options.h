@@ -67,7 +67,10 @@ struct ServerOptions {
   std::uint64_t payload_bytes_max = limits::payload_bytes_max;      ///< The largest request.
   std::uint32_t calls_in_flight_max = limits::calls_in_flight_max;  ///< Unanswered, a connection.
   std::uint64_t incoming_bytes_max = limits::incoming_bytes_max;  ///< Requests held, a connection.
-  std::uint64_t outgoing_bytes_max = limits::outgoing_bytes_max;  ///< Replies unread, a connection.
+  /// Replies unread, a connection. Behind more of them a reply is lost; and so is one that is
+  /// larger than what is left of this and one payload (`payload_bytes_max`, or its default if that
+  /// is more).
+  std::uint64_t outgoing_bytes_max = limits::outgoing_bytes_max;
   /// Replies unread at which no more is read from that connection. 0: at the first byte.
   std::uint64_t outgoing_bytes_pause = limits::outgoing_bytes_pause;
   /// Taken from one connection before the others have their turn; not 0.

@@ -58,7 +58,7 @@ class Request {
   /// Answers with `payload`, copied. On the request's loop the bytes leave when the loop has run
   /// the handlers of this turn; from another thread the loop is woken. Never blocks.
   /// Errors: `answered` (a second answer does nothing) · `too_large` (the caller gets a declared
-  /// error instead; also when it leaves more than ServerOptions::outgoing_bytes_max unread) ·
+  /// error instead; also when it leaves too much unread, ServerOptions::outgoing_bytes_max) ·
   /// `unsupported` (descriptors the caller does not accept: likewise) · `forked`. An answer that
   /// cannot be delivered any more is no error; it is counted (`Server::Counts`).
   /// Throws std::bad_alloc when there is no memory for the copy; the request can still be answered.
@@ -187,7 +187,7 @@ using BatchHandler = std::function<void(const Batch&)>;
 /// the loop of its connection, one at a time; one that takes long keeps its loop's other clients
 /// waiting, so move such requests to threads of your own and answer from there.
 ///
-/// Methods called `tincan.…` are ours: `tincan.ping` answers with what it was sent,
+/// Methods called `tincan.…` are ours: `tincan.ping` answers with what it was sent, copied,
 /// `tincan.methods` lists names, `tincan.stats` and `tincan.health` tell how the server is.
 ///
 /// After fork() the child's copy is dead: it closes its descriptors and touches nothing else.

@@ -92,20 +92,43 @@ void Connection::count_delivery(protocol::Delivery delivery, bool is_error) {
                                                                       : counts.replies);
 }
 
+namespace {
+
+/// Of answers to one client, the last of which is no larger than a request may be.
+std::uint64_t kept_bytes_max(const ServerOptions& options) {
+  const std::uint64_t largest = std::max(options.payload_bytes_max, limits::payload_bytes_max);
+  std::uint64_t most;
+  return __builtin_add_overflow(options.outgoing_bytes_max, largest, &most) ? UINT64_MAX : most;
+}
+
+/// Why an answer of `bytes` is not kept behind those that are unread.
+[[gnu::cold, gnu::noinline]] std::string words_for_loss(std::uint64_t unread, std::uint64_t bytes,
+                                                        const ServerOptions& options) {
+  const std::uint64_t most = options.outgoing_bytes_max;
+  if (unread > most) {
+    return "the caller leaves " + std::to_string(unread) + " bytes of answers unread, over the " +
+           std::to_string(most) + " that the server keeps for one connection";
+  }
+  return "an answer of " + std::to_string(bytes) + " bytes is lost: with " +
+         std::to_string(unread) + " bytes of answers unread before it, that is over the " +
+         std::to_string(kept_bytes_max(options)) + " that the server keeps for one connection";
+}
+
+}  // namespace
+
 bool Connection::put_reply(RequestState& request, std::span<const std::byte> payload,
                            std::vector<Descriptor>&& descriptors) {
   const std::uint64_t unread = session_.unsent_bytes();
-  const std::uint64_t most = loop_.service().options.outgoing_bytes_max;
-  if (unread <= most) {
+  const ServerOptions& options = loop_.service().options;
+  // How large an answer may be, its caller alone has said.
+  if (unread <= options.outgoing_bytes_max && payload.size() <= kept_bytes_max(options) - unread) {
     count_delivery(session_.reply(request.id, payload, std::move(descriptors)), false);
     return true;
   }
-  const std::string text = "the caller leaves " + std::to_string(unread) +
-                           " bytes of answers unread, over the " + std::to_string(most) +
-                           " that the server keeps for one connection";
+  const std::string text = words_for_loss(unread, payload.size(), options);
   count_delivery(session_.fail(request.id, {.reason = wire::Reason::reply_lost, .text = text}),
                  true);
-  loop_.log_about_peer("an answer was lost: " + name() + " leaves too many unread");
+  loop_.log_about_peer("an answer to " + name() + " was lost: " + text);
   return false;
 }
 

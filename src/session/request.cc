@@ -79,8 +79,8 @@ void answer_with(RequestState& request, RequestState::Answer answer, std::string
 }
 
 [[gnu::cold, gnu::noinline]] std::unexpected<Failure> left_unread() {
-  return std::unexpected(
-      Failure(Cause::too_large, "the caller leaves too many bytes of answers unread"));
+  return std::unexpected(Failure(
+      Cause::too_large, "the caller leaves too many bytes of answers unread for one of this size"));
 }
 
 /// From a thread that is not the loop's.

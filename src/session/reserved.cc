@@ -7,7 +7,18 @@ namespace tincan::session {
 
 namespace {
 
-void ping(Request request) { request.reply(request.payload()); }
+/// What was handed over comes back as a copy of ours, so it is no larger than what comes as one.
+void ping(const Service& service, Request& request) {
+  const std::uint64_t most = service.options.payload_bytes_max;
+  const std::size_t bytes = request.payload().size();
+  if (bytes <= most) {
+    request.reply(request.payload());
+    return;
+  }
+  request.fail("tincan.ping sends a payload of " + std::to_string(bytes) +
+               " bytes back as a copy: at most " + std::to_string(most) +
+               ", the largest request that this server takes");
+}
 
 void methods(const Service& service, Request& request) {
   std::string names;
@@ -75,7 +86,7 @@ void taken_over(Service& service, Request& request) {
 }  // namespace
 
 void add_reserved_methods(Service& service) {
-  service.on("tincan.ping", ping, {});
+  service.on("tincan.ping", [&](Request request) { ping(service, request); }, {});
   service.on("tincan.methods", [&](Request request) { methods(service, request); }, {});
   service.on("tincan.stats", [&](Request request) { stats(service, request); }, {});
   // Whoever drains takes no calls: that an answer comes at all is the news.

@@ -155,6 +155,32 @@ TEST(Memory, OfAFrameThatCameInPiecesIsFreeForOthersOnceItIsWhole) {  // P4
   EXPECT_LE(use(), first + count * 10'000);
 }
 
+TEST(Memory, OfAnswersThatNobodyReadsIsBoundedWhateverSizeTheClientTakes) {  // P4
+  if (sanitized) GTEST_SKIP() << "a sanitizer's own memory is no measure";
+  constexpr std::uint16_t count = 4;
+  const TemporaryDirectory directory;
+  const std::string large(2 * limits::payload_bytes_max, 'x');
+  auto server =
+      start_server(directory / "s",
+                   [&](Server& served) { served.on("large", [&](Request r) { r.reply(large); }); },
+                   {.outgoing_bytes_max = 1024 * 1024});
+  Client witness = or_exit(Client::connect(directory / "s"));
+  settle(witness);
+  const std::size_t before = resident_bytes(server);
+  std::vector<RawPeer> peers;
+  for (std::uint16_t i = 0; i < count; ++i) {
+    peers.emplace_back(directory / "s");
+    ASSERT_TRUE(peers.back().greet(0, 0, std::uint64_t{1} << 32));
+    ASSERT_TRUE(peers.back().send(RawPeer::call(1, 0, "large")));
+  }
+  EXPECT_TRUE(eventually([&] {
+    const auto stats = witness.call("tincan.stats");
+    return stats && stats->text().find("errors 4\n") != std::string::npos;
+  }));
+  const std::size_t growth = resident_bytes(server) - before;
+  EXPECT_LE(growth, large.size() / 4) << growth / count << " bytes each of " << count;
+}
+
 TEST(Memory, IsBackAtItsBaseAfterAThousandConnections) {  // P4, P12
   const TemporaryDirectory directory;
   auto server = start_server(

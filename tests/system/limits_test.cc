@@ -154,6 +154,37 @@ TEST(Limits, AClientThatReadsNoRepliesIsNotReadFromEither) {  // P4, P5, attack 
   EXPECT_LT(run * large.size(), 16 * mebibyte);
 }
 
+/// What becomes of an answer of `bytes` to a client that takes any and has read everything.
+Result<Reply> answer_of(std::size_t bytes, const ServerOptions& options) {
+  RunningServer server(options);
+  server->on("answer", [&](Request request) { request.reply(std::string(bytes, 'x')); });
+  server.run();
+  Client client = server.connect({.payload_bytes_max = UINT64_MAX});
+  return client.call("answer", "", {.deadline = 60s});
+}
+
+TEST(Limits, OfUnreadAnswersHaveRoomForOnePayloadMore) {
+  const auto reply = answer_of(limits::payload_bytes_max, {.outgoing_bytes_max = 0});
+  ASSERT_TRUE(reply) << reply.error().explain();
+  EXPECT_EQ(reply->payload().size(), limits::payload_bytes_max);
+}
+
+TEST(Limits, OfUnreadAnswersHaveRoomForOneAsLargeAsTheLargestRequest) {
+  constexpr std::size_t larger = limits::payload_bytes_max + mebibyte;
+  EXPECT_TRUE(answer_of(larger, {.payload_bytes_max = larger, .outgoing_bytes_max = 0}));
+}
+
+TEST(Limits, OfUnreadAnswersAreNotPassedByOneThatIsLarger) {  // P4
+  const auto reply =
+      answer_of(limits::payload_bytes_max + 2 * mebibyte, {.outgoing_bytes_max = mebibyte});
+  ASSERT_FALSE(reply) << "it was kept";
+  EXPECT_EQ(reply.error().outcome(), Outcome::declared);
+  EXPECT_EQ(reply.error().cause(), Cause::too_large);
+  EXPECT_EQ(reply.error().detail(),
+            "an answer of 69206016 bytes is lost: with 0 bytes of answers unread before it, that "
+            "is over the 68157440 that the server keeps for one connection");
+}
+
 /// Keeps requests until it is told how much to answer each of them with.
 class HoldingServer : public ::testing::Test {
  protected:

@@ -79,6 +79,24 @@ TEST(LoanLimits, CountWhatARequestHoldsBeyondItsConnection) {
       [&] { return other.call("sum", filled(other.loan(4 * mib), 2), unhurried).has_value(); }));
 }
 
+// It comes back as a copy, so it is bounded as a payload that came as one.
+TEST(LoanLimits, OfWhatPingSendsBackAreThoseOfACopiedRequest) {
+  ServerOptions options;
+  options.payload_bytes_max = mib;
+  LoanServer server(options);
+  server.run();
+  Client client = server.connect({.payload_bytes_max = 1024 * mib});
+  const auto echo = client.call("tincan.ping", filled(client.loan(mib), 1), unhurried);
+  ASSERT_TRUE(echo) << echo.error().explain();
+  EXPECT_EQ(sum_of(echo->payload()), sum_of(mib, 1));
+  const auto refused = client.call("tincan.ping", or_exit(client.loan(mib + 1)), unhurried);
+  ASSERT_FALSE(refused) << "sent back";
+  EXPECT_EQ(refused.error().cause(), Cause::declared);
+  EXPECT_EQ(refused.error().detail(),
+            "tincan.ping sends a payload of 1048577 bytes back as a copy: at most 1048576, the "
+            "largest request that this server takes");
+}
+
 // A mapping costs something however small it is.
 TEST(LoanLimits, CountEachViewAsAMebibyteAtLeast) {
   LoanServer server(limited_to(4 * mib, 4 * mib));

@@ -80,9 +80,10 @@ class RawPeer {
     return ::sendmsg(fd(), &message, MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
   }
 
-  bool greet(std::uint32_t descriptors_max = 0, std::uint64_t abilities = 0) {
+  bool greet(std::uint32_t descriptors_max = 0, std::uint64_t abilities = 0,
+             std::uint64_t payload_bytes_max = limits::payload_bytes_max) {
     Bytes bytes;
-    wire::encode_hello({.payload_bytes_max = limits::payload_bytes_max,
+    wire::encode_hello({.payload_bytes_max = payload_bytes_max,
                         .calls_in_flight_max = limits::calls_in_flight_max,
                         .descriptors_max = descriptors_max,
                         .abilities = abilities},
