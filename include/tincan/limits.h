@@ -36,6 +36,10 @@ inline constexpr std::size_t error_text_bytes_max = 32 * 1024;
 inline constexpr std::size_t batch_messages_max = 4096;
 /// The range of the slot number in a call id: 16 bits, one value means "no slot".
 inline constexpr std::size_t calls_in_flight_ceiling = 65535;
+/// Memory that one connection hands over at once, each way, whatever its holder says that it takes:
+/// each costs its owner a descriptor. Chosen, not tuned: four times `views_max`, and a quarter of
+/// the soft limit of 1,024 descriptors that most processes have.
+inline constexpr std::uint32_t loans_ceiling = 256;
 
 // Per connection; agreed at HELLO as the smaller of both sides.
 
@@ -114,8 +118,9 @@ inline constexpr std::uint32_t views_max = 64;
 inline constexpr std::uint64_t view_bytes_max = 16ull * 1024 * 1024 * 1024;
 /// Of one uid. Chosen: a quarter, so one user cannot take all of it.
 inline constexpr std::uint64_t view_bytes_per_uid_max = view_bytes_max / 4;
-/// Bytes of a server's own memory that it has lent and that was not released, in all. They are
-/// charged to the server for as long as a client keeps them. Chosen: a few of the largest.
+/// Bytes of a server's own memory that it has lent and that was not released, in all; each counts
+/// as 1 MiB at least. They are charged to the server for as long as a client keeps them, and each
+/// is a descriptor of its. Chosen: a few of the largest.
 inline constexpr std::uint64_t loan_bytes_max = 4ull * 1024 * 1024 * 1024;
 /// To one uid. Chosen: a quarter, so one user cannot keep all of it.
 inline constexpr std::uint64_t loan_bytes_per_uid_max = loan_bytes_max / 4;

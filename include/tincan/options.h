@@ -91,7 +91,8 @@ struct ServerOptions {
   std::uint32_t ring_grants_per_second = limits::ring_grants_per_second;  ///< To one uid.
   std::uint64_t ring_bytes_max = limits::ring_bytes_max;    ///< The largest, each way.
   std::chrono::milliseconds ring_idle = limits::ring_idle;  ///< Unused until taken back.
-  std::uint32_t views_max = limits::views_max;  ///< Memory clients lend, a connection. 0: none.
+  /// Memory that clients lend, a connection: 0 … limits::loans_ceiling. 0: none.
+  std::uint32_t views_max = limits::views_max;
   std::uint64_t view_bytes_max = limits::view_bytes_max;                  ///< Of it, in all.
   std::uint64_t view_bytes_per_uid_max = limits::view_bytes_per_uid_max;  ///< Of one uid.
   /// Whose shared views are taken: who may hand over what he can change while a handler looks at
@@ -159,8 +160,8 @@ struct ClientOptions {
   std::uint32_t stream_buffer_bytes = limits::stream_buffer_bytes;
   /// Descriptors accepted with one reply, 0 … limits::message_descriptors_max. 0: not accepted.
   std::uint32_t descriptors_max = 0;
-  /// Memory that the server hands over as replies, held at once. 0: none is taken, and replies are
-  /// copied. Otherwise each read costs some 70 ns more.
+  /// Memory that the server hands over as replies, held at once: 0 … limits::loans_ceiling. 0: none
+  /// is taken, and replies are copied. Otherwise each read costs some 70 ns more.
   std::uint32_t views_max = 0;
   std::uint64_t view_bytes_max = limits::view_bytes_max;  ///< Of it, in all.
   /// Take shared views too: the server may change a reply while we look at it.

@@ -188,6 +188,7 @@ Verdict Session::take_hello(const wire::Frame& frame) {
       std::min<std::uint32_t>(peer_.calls_in_flight_max, limits::calls_in_flight_ceiling);
   peer_.descriptors_max =
       std::min<std::uint32_t>(peer_.descriptors_max, limits::message_descriptors_max);
+  peer_.loans_max = std::min(peer_.loans_max, limits::loans_ceiling);
   std::int64_t shift;
   const bool overflows =
       __builtin_sub_overflow(hello->clock_offset_nanoseconds, clock_shift_nanoseconds_, &shift);

@@ -298,6 +298,10 @@ Result<Client> Client::connect(const Address& address, const ClientOptions& opti
     return std::unexpected(
         Failure(Cause::usage, "batch_bytes is over 65,000, the most that one frame has room for"));
   }
+  if (options.views_max > limits::loans_ceiling) {
+    return std::unexpected(
+        Failure(Cause::usage, "views_max is over 256, the most that one connection hands over"));
+  }
   const auto transport = transport_of(options);
   if (!transport) return std::unexpected(transport.error());
   return or_no_memory([&]() -> Result<Client> {

@@ -1,5 +1,6 @@
 #include "session/lent_memory.h"
 
+#include <algorithm>
 #include <mutex>
 #include <new>
 #include <string>
@@ -114,7 +115,7 @@ bool LoanPool::give_one_up(std::vector<os::Mapping>& unmapped) {
 Result<LentMemory*> LoanPool::make(std::uint64_t bytes, Handover kind) const {
   MemoryCharge charge;
   if (budget_) {
-    auto charged = MemoryCharge::of(budget_, uid_, bytes);
+    auto charged = MemoryCharge::of(budget_, uid_, std::max(bytes, memory_bytes_counted_min));
     if (!charged) {
       return std::unexpected(
           Failure(Cause::exhausted,

@@ -11,6 +11,11 @@
 
 namespace tincan::session {
 
+/// What memory is counted as at least, whoever's it is: a mapping at its holder and a descriptor at
+/// its owner cost something however small it is. Chosen: 16,384 views of the smallest are then all
+/// that a server holds by default, and 4,096 loans all that it lends.
+inline constexpr std::uint64_t memory_bytes_counted_min = std::uint64_t{1} << 20;
+
 /// Bytes of memory that is handed over, in all and per uid. It lives as long as something is
 /// charged to it. Threads: any; one lock for each memory that is made or mapped, none for those
 /// that are used again.

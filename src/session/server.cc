@@ -47,6 +47,9 @@ Result<void> Server::State::check(const ServerOptions& options) {
   if (options.request_bytes_step == 0) {
     return fail(Cause::usage, "request_bytes_step is 0: nothing could be counted in it");
   }
+  if (options.views_max > limits::loans_ceiling) {
+    return fail(Cause::usage, "views_max is over 256, the most that one connection hands over");
+  }
   if (options.accept_rest.count() <= 0) {
     return fail(Cause::usage,
                 "accept_rest is not over 0: a server without free descriptors would spin");

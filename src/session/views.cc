@@ -7,11 +7,6 @@
 
 namespace tincan::session {
 
-namespace {
-/// Chosen: 16,384 views of the smallest are then all that a server holds by default.
-constexpr std::uint64_t view_bytes_counted_min = std::uint64_t{1} << 20;
-}  // namespace
-
 View::~View() { tear_down(std::move(mapping_)); }
 
 Views::~Views() {
@@ -27,7 +22,7 @@ Views::~Views() {
 
 void Views::map(View& view, std::uint64_t bytes, const Descriptor& file) {
   // A mapping costs something however small it is, and the kernel has no more than 65,530 of them.
-  auto charge = MemoryCharge::of(budget_, uid_, std::max(bytes, view_bytes_counted_min));
+  auto charge = MemoryCharge::of(budget_, uid_, std::max(bytes, memory_bytes_counted_min));
   if (!charge) {
     view.reason_ = wire::Reason::exhausted;
     view.refusal_ =

@@ -31,6 +31,8 @@ TEST(Options, ThatMakeNoSenseAreNamed) {
   expect_usage({.frames_per_turn_max = 0}, "frames_per_turn_max is 0: nothing would be taken");
   expect_usage({.request_bytes_step = 0},
                "request_bytes_step is 0: nothing could be counted in it");
+  expect_usage({.views_max = 257},
+               "views_max is over 256, the most that one connection hands over");
   expect_usage({.accept_rest = 0ms},
                "accept_rest is not over 0: a server without free descriptors would spin");
   const TemporaryDirectory directory;
@@ -39,6 +41,14 @@ TEST(Options, ThatMakeNoSenseAreNamed) {
   EXPECT_EQ(listener.error().cause(), Cause::usage);
   EXPECT_EQ(listener.error().detail(),
             "accept_rest is not over 0: a loop without free descriptors would spin");
+}
+
+TEST(Options, OfAClientThatMakeNoSenseAreNamed) {
+  const auto client = Client::connect("/nowhere", {.views_max = 257});
+  ASSERT_FALSE(client);
+  EXPECT_EQ(client.error().cause(), Cause::usage);
+  EXPECT_EQ(client.error().detail(),
+            "views_max is over 256, the most that one connection hands over");
 }
 
 TEST(Options, SayHowManyUnreadAnswersStopTheReading) {

@@ -1,6 +1,7 @@
 // Limits of memory that is handed over, and what becomes of it when somebody dies.
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "system/loans.h"
 #include "system/raw_loans.h"
@@ -115,6 +116,55 @@ TEST(LoanLimits, CountEachViewAsAMebibyteAtLeast) {
   ASSERT_TRUE(client.hand_over(6, Handover::shared_view, 4096, small.get()));
   ASSERT_TRUE(client.name(6, 6, 10));
   EXPECT_EQ(client.answer(), "0");
+}
+
+/// What a client is lent that takes any number and releases none: how many, and the words then.
+std::pair<int, std::string> lent_without_end(RawPeer& greedy) {
+  RawPeer::Bytes hello;
+  wire::encode_hello({.payload_bytes_max = limits::payload_bytes_max,
+                      .calls_in_flight_max = 1,
+                      .abilities = wire::ability_handover | wire::ability_shared_views,
+                      .loans_max = UINT32_MAX,
+                      .loan_bytes_max = UINT64_MAX},
+                     hello);
+  EXPECT_TRUE(greedy.send(hello));
+  EXPECT_TRUE(greedy.send(RawLoans::bare(wire::Kind::release, 0)));
+  for (int lent = 0;; ++lent) {
+    if (!greedy.send(RawPeer::call(static_cast<std::uint64_t>(lent) + 1, 0, "lend"))) break;
+    auto frame = greedy.read();
+    while (frame && frame->header.kind != wire::Kind::reply &&
+           frame->header.kind != wire::Kind::error) {
+      frame = greedy.read();
+    }
+    if (!frame) break;
+    if (frame->header.kind == wire::Kind::error) return {lent, frame->error()};
+  }
+  return {-1, "the connection has ended"};
+}
+
+// Each of them is a descriptor of the server's.
+TEST(LoanLimits, OfWhatOneClientIsLentAreNotWhatItSaysThatItTakes) {  // P13, P15
+  const TemporaryDirectory directory;
+  auto server = start_server(directory / "s", [](Server& served) {
+    const rlimit few{limits::loans_ceiling + 100, limits::loans_ceiling + 100};
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    served.on("lend", [](Request request) {
+      auto loan = request.loan(4096, Handover::shared_view);
+      if (loan) {
+        request.reply(std::move(*loan));
+      } else {
+        request.fail((loan.error().cause() == Cause::exhausted ? "exhausted: " : "other: ") +
+                     loan.error().detail());
+      }
+    });
+  });
+  RawPeer greedy(directory / "s");
+  const auto [lent, words] = lent_without_end(greedy);
+  EXPECT_EQ(lent, int{limits::loans_ceiling});
+  EXPECT_EQ(words, "exhausted: the other side has not released what it was lent: " +
+                       std::to_string(limits::loans_ceiling) + ", as many as it takes");
+  const auto other = Client::connect(directory / "s");
+  EXPECT_TRUE(other) << other.error().explain();
 }
 
 TEST(LoanLimits, OfSharedViewsAtOnceGiveFreeOnesUpForOthers) {

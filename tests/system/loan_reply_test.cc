@@ -213,6 +213,23 @@ TEST_F(FewLoanReplies, AreNoMoreThanTheServerLendsToOne) {
   EXPECT_TRUE(eventually([&] { return wrong(client, "shared", 4 * mib).empty(); }));
 }
 
+// Each is a descriptor, however small it is.
+TEST_F(FewLoanReplies, CountAsAMebibyteAtLeast) {
+  server_.run();
+  Client client = server_.connect(taking());
+  std::vector<Reply> held;
+  for (const char* method : {"immutable", "shared", "immutable", "shared"}) {
+    held.push_back(or_exit(ask(client, method, 100'000)));
+  }
+  for (const char* method : {"immutable", "shared"}) {
+    const auto fifth = ask(client, method, 100'000);
+    ASSERT_FALSE(fifth) << method;
+    EXPECT_NE(fifth.error().detail().find("loan_bytes_per_uid_max"), std::string::npos);
+  }
+  held.clear();  // the shared views are kept for later, and stay counted
+  EXPECT_TRUE(eventually([&] { return wrong(client, "immutable", 2 * mib).empty(); }));
+}
+
 TEST_F(FewLoanReplies, AreNotKeptByAClientThatHasGone) {
   server_.run();
   for (int i = 0; i < 10; ++i) {

@@ -98,6 +98,16 @@ TEST(Greeting, TakesNoMoreThanTheKernelCanCarry) {
   EXPECT_EQ(side.session.peer_hello().calls_in_flight_max, 65535u);
 }
 
+// Each costs us a descriptor, so it is not the peer's to say how many there are.
+TEST(Greeting, LetsThePeerTakeNoMoreLoansThanWeHandOver) {
+  Side side;
+  Hello hello = plain_hello;
+  hello.loans_max = 0xFFFFFFFF;
+  hello.loan_bytes_max = 1;
+  side.take(wire::test::hello(hello));
+  EXPECT_EQ(side.session.peer_hello().loans_max, limits::loans_ceiling);
+}
+
 TEST(Greeting, SendsAwayOnlyOnce) {
   Side side;
   side.take(wire::test::hello(plain_hello));
