@@ -115,6 +115,8 @@ Verdict Session::take_handover(const wire::Frame& frame) {
   if (loan == nullptr || std::exchange(loan->over, true)) {
     return breach("HANDOVER takes back what is not handed over");
   }
+  // It is over by its one use, which an owner puts right behind it.
+  if (loan->kind == Handover::immutable) return breach("HANDOVER takes back immutable memory");
   if (loans_->in.forget_if_over(*loan)) events_.on_loan_over(frame.header.id);
   return {};
 }

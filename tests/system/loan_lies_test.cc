@@ -162,6 +162,12 @@ INSTANTIATE_TEST_SUITE_P(
                   [](RawLoans& liar) { liar.hand_over(2, Handover::immutable, UINT64_MAX, 0); }},
         LoanFraud{"release_what_was_not_lent",
                   [](RawLoans& liar) { liar.peer.send(RawLoans::bare(wire::Kind::release, 1)); }},
+        LoanFraud{"take_immutable_memory_back",
+                  [](RawLoans& liar) {
+                    const Descriptor good = good_memory(lied_bytes, Handover::immutable);
+                    liar.hand_over(2, Handover::immutable, lied_bytes, good.get());
+                    liar.peer.send(RawLoans::bare(wire::Kind::handover, 2));
+                  }},
         LoanFraud{"hand_over_without_end",
                   [](RawLoans& liar) {
                     const Descriptor good = good_memory(lied_bytes, Handover::shared_view);

@@ -114,6 +114,15 @@ TEST(LoanBreaches, AreAlsoImmutableMemoryNamedTwice) {
   EXPECT_TRUE(holder.server.breached());
 }
 
+// Its one use ends it. So this is no way to say that the use will not come.
+TEST(LoanBreaches, AreImmutableMemoryTakenBackInsteadOfUsed) {
+  Holder holder;
+  holder.lend(1, Handover::immutable);
+  ASSERT_FALSE(holder.server.failure);
+  say(holder, frame(Kind::handover, 1));
+  EXPECT_TRUE(holder.server.breached());
+}
+
 TEST(LoanBreaches, AreMemoryThatWasNotAskedFor) {
   Pair pair(lends_only, takes);
   pair.server.take(handover(1), descriptors(1));
