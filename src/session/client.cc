@@ -138,8 +138,7 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
   call.payload = payload;
   call.one_way = one_way;
   if (!make(call, options)) return std::unexpected(std::move(call.result.failure()));
-  return Reply(call.answer.payload.release(), std::move(call.answer.descriptors),
-               call.view.release(), call.answer.loan.bytes);
+  return reply_of(call);
 }
 
 Result<void> Client::State::send_batch(std::string_view method, std::span<std::byte> batch,
@@ -177,8 +176,7 @@ Result<Reply> Client::State::call_with_loan(LinkCall& call, const CallOptions& o
   if (!call.result.is_answer() && !call_again(call, options, lock, may_go_on)) {
     return std::unexpected(std::move(call.result.failure()));
   }
-  return Reply(call.answer.payload.release(), std::move(call.answer.descriptors),
-               call.view.release(), call.answer.loan.bytes);
+  return reply_of(call);
 }
 
 /// Further attempts, after one that failed. False: none was answered, and the lock is let go.

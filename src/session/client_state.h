@@ -162,6 +162,12 @@ struct Client::State {
   void advance_greeting(Moment now);
   void connection_failed(const Failure& why, Moment now);
 
+  /// What `call` was answered with.
+  [[nodiscard]] static Reply reply_of(session::LinkCall& call) {
+    return Reply(call.answer.payload.release(), std::move(call.answer.descriptors),
+                 call.view.release(), call.answer.loan.bytes);
+  }
+
   // client_submit.cc
   [[nodiscard]] Result<void> begin(Submitted& call, Link& link);
   static void on_submitted_end(session::LinkCall& ended);

@@ -238,8 +238,7 @@ std::exception_ptr Client::State::run_completions(Finished& finished, Lock& lock
 
 void Client::State::complete(Submitted& call) {
   if (call.result.is_answer()) {
-    call.completion(Reply(call.answer.payload.release(), std::move(call.answer.descriptors),
-                          call.view.release(), call.answer.loan.bytes));
+    call.completion(reply_of(call));
   } else {
     call.completion(std::unexpected(std::move(call.result.failure())));
   }
