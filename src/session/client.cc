@@ -137,8 +137,7 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
   call.method = method;
   call.payload = payload;
   call.one_way = one_way;
-  if (!make(call, options)) return std::unexpected(std::move(call.result.failure()));
-  return reply_of(call);
+  return reply_to(call, options);
 }
 
 Result<void> Client::State::send_batch(std::string_view method, std::span<std::byte> batch,
@@ -168,14 +167,8 @@ inline bool Client::State::make(LinkCall& call, const CallOptions& options) {
   return call.result.is_answer() || call_again(call, options, lock, may_go_on);
 }
 
-/// The same for a call whose payload is handed over, and which has everything already.
-Result<Reply> Client::State::call_with_loan(LinkCall& call, const CallOptions& options,
-                                            Moment now) {
-  Lock lock(mutex_);
-  const bool may_go_on = attempt(call, options.descriptors, lock, now);
-  if (!call.result.is_answer() && !call_again(call, options, lock, may_go_on)) {
-    return std::unexpected(std::move(call.result.failure()));
-  }
+Result<Reply> Client::State::reply_to(LinkCall& call, const CallOptions& options) {
+  if (!make(call, options)) return std::unexpected(std::move(call.result.failure()));
   return reply_of(call);
 }
 

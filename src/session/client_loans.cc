@@ -73,15 +73,12 @@ Result<Reply> Client::State::call(std::string_view method, const Loan& loan,
   if (memory == nullptr) return std::unexpected(given_away());
   if (memory->is_plain()) return call(method, loan.bytes(), options, one_way);
   if (auto sealed = memory->seal(); !sealed) return std::unexpected(std::move(sealed.error()));
-  const Moment now = os::now();
   LinkCall call;
   call.method = method;
   call.lending.memory = memory;
   call.lent_bytes = loan.size();
-  call.idempotent = options.idempotent;
   call.one_way = one_way;
-  call.deadline = now + options.deadline.value_or(options_.deadline);
-  return call_with_loan(call, options, now);
+  return reply_to(call, options);
 }
 
 Result<std::uint64_t> Client::State::submit(std::string_view method, Loan&& loan,

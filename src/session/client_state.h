@@ -107,8 +107,8 @@ struct Client::State {
   [[nodiscard]] std::shared_ptr<session::ViewHome> make_view_home();
 
   // client.cc
-  [[nodiscard]] Result<Reply> call_with_loan(session::LinkCall& call, const CallOptions& options,
-                                             Moment now);
+  /// Makes `call`, which has all but what `options` say.
+  [[nodiscard]] Result<Reply> reply_to(session::LinkCall& call, const CallOptions& options);
   [[nodiscard]] Moment deadline_of(const CallOptions& options) const;
   [[nodiscard]] [[gnu::always_inline]] bool make(session::LinkCall& call,
                                                  const CallOptions& options);
