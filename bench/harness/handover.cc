@@ -1,10 +1,9 @@
 #include "harness/handover.h"
 
-#include <sys/mman.h>
-
 #include <new>
 #include <sstream>
 
+#include "harness/shared_memory.h"
 #include "harness/worker.h"
 
 namespace bench {
@@ -21,10 +20,7 @@ HandoverTask::HandoverTask(const std::string& argument) {
 }
 
 Arrival& shared_arrival(std::size_t bytes) {
-  void* const place =
-      mmap(nullptr, sizeof(Arrival), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  require(place != MAP_FAILED, "mmap");
-  return *new (place) Arrival{.time = 0, .bytes = bytes};
+  return *new (shared_memory(sizeof(Arrival))) Arrival{.time = 0, .bytes = bytes};
 }
 
 }  // namespace bench

@@ -1,16 +1,14 @@
 /// Twin of bench/hot_rings.cc: as many threads as the argument says, each with a pair of rings as
 /// in futex_ring.h, and one server that looks at all of them before it sleeps.
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <vector>
 
 #include "futex_ring.h"
 #include "harness/crew.h"
+#include "harness/shared_memory.h"
 #include "harness/worker.h"
 
 namespace {
@@ -62,11 +60,7 @@ class EchoServer {
 
 int main(int argc, char** argv) {
   const bench::Task task(argc, argv);
-  void* const memory =
-      mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  bench::require(memory != MAP_FAILED, "mmap");
-  std::memset(memory, 0, sizeof(Shared));  // every page is there before it counts
-  auto& shared = *static_cast<Shared*>(memory);
+  auto& shared = bench::shared<Shared>();
   const std::span pairs(shared.pairs, task.number());
   const bench::ServerProcess server(task.placement, [&](const auto& ready) {
     ready();

@@ -1,12 +1,10 @@
 /// Twin of bench/ring_round_trip.cc: 1 KB there and back through rings as in futex_ring.h. One
 /// client.
 
-#include <sys/mman.h>
-
 #include <cstdint>
-#include <cstring>
 
 #include "futex_ring.h"
+#include "harness/shared_memory.h"
 #include "harness/worker.h"
 
 namespace {
@@ -27,11 +25,7 @@ struct Pair {
 
 int main(int argc, char** argv) {
   const bench::Task task(argc, argv);
-  void* const memory =
-      mmap(nullptr, sizeof(Pair), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  bench::require(memory != MAP_FAILED, "mmap");
-  std::memset(memory, 0, sizeof(Pair));  // every page is there before it counts
-  auto& rings = *static_cast<Pair*>(memory);
+  auto& rings = bench::shared<Pair>();
   const bench::ServerProcess server(task.placement, [&](const auto& ready) {
     ready();
     echo(rings);

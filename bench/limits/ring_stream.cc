@@ -4,8 +4,6 @@
 /// number of messages so far. The sender spins for room; the receiver spins for up to 50 µs and
 /// then sleeps in a futex(2). No checks, no limits, one client.
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "futex_ring.h"
+#include "harness/shared_memory.h"
 #include "harness/sizes.h"
 #include "harness/worker.h"
 
@@ -127,11 +126,7 @@ class Receiver {
 int main(int argc, char** argv) {
   const bench::Task task(argc, argv);
   const std::size_t bytes = std::stoul(task.argument.substr(task.argument.find('-') + 1));
-  void* const memory =
-      mmap(nullptr, sizeof(Ring), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  bench::require(memory != MAP_FAILED, "mmap");
-  std::memset(memory, 0, sizeof(Ring));  // every page is there before it counts
-  auto& ring = *static_cast<Ring*>(memory);
+  auto& ring = bench::shared<Ring>();
   const bench::ServerProcess server(task.placement, [&](const auto& ready) {
     ready();
     Receiver(ring).run();
