@@ -38,6 +38,7 @@ class CloseInChild {
 
   /// -1 when empty, and in a child.
   [[nodiscard]] int get() const { return descriptor_.get(); }
+  [[nodiscard]] const Descriptor& descriptor() const { return descriptor_; }
   [[nodiscard]] Result<Descriptor> duplicate() const { return descriptor_.duplicate(); }
   [[nodiscard]] Descriptor release();
   void reset(Descriptor descriptor = Descriptor());

@@ -5,6 +5,7 @@
 #include <new>
 #include <string>
 
+#include "base/no_memory.h"
 #include "os/result.h"
 #include "session/teardown.h"
 
@@ -45,15 +46,18 @@ Result<LentMemory*> LentMemory::make(std::uint64_t bytes, Handover kind, MemoryC
   return memory.release();
 }
 
-LentMemory::~LentMemory() { tear_down(memory_.release_mapping()); }
+LentMemory::~LentMemory() { tear_down(memory_.release_mapping(), std::move(charge_)); }
 
 Result<void> LentMemory::seal() {
-  if (sealed_ || is_plain() || kind_ != Handover::immutable) return {};
+  if (is_sealed() || is_plain() || kind_ != Handover::immutable) return {};
+  give();
+  const std::lock_guard lock(sealing_);
+  if (is_sealed()) return {};
   if (auto sealed = memory_.seal(); !sealed) {
     return std::unexpected(
         Failure(Cause::system, "the memory cannot be made immutable", sealed.error().code));
   }
-  sealed_ = true;
+  sealed_.store(true, std::memory_order_release);
   return {};
 }
 
@@ -94,22 +98,20 @@ bool LoanPool::has(std::uint64_t bytes) {
   return find_free(bytes) != nullptr;
 }
 
-/// In favour of another one. False: none is free.
-bool LoanPool::give_one_up(std::vector<os::Mapping>& unmapped) {
+/// In favour of another one: what is to be unmapped, without the lock. Empty: none is free.
+os::Mapping LoanPool::give_one_up() {
   for (LentMemory*& place : memories_) {
     if (!place->is_free()) continue;
     LentMemory* const memory = place;
-    unmapped.reserve(unmapped.size() + 1);
     given_up_.push_back(memory);
     given_up_count_.fetch_add(1, std::memory_order_release);
     place = memories_.back();
     memories_.pop_back();
-    unmapped.push_back(memory->memory_.release_mapping());
     memory->charge_ = MemoryCharge();
     memory->pool_ = nullptr;
-    return true;
+    return memory->memory_.release_mapping();
   }
-  return false;
+  return {};
 }
 
 Result<LentMemory*> LoanPool::make(std::uint64_t bytes, Handover kind) const {
@@ -127,31 +129,41 @@ Result<LentMemory*> LoanPool::make(std::uint64_t bytes, Handover kind) const {
   return LentMemory::make(bytes, kind, std::move(charge));
 }
 
+/// In the place of others that are free, where the budget has no room.
+Result<LentMemory*> LoanPool::make_for_pool(std::uint64_t bytes) {
+  auto made = make(bytes, Handover::shared_view);
+  while (!made && made.error().cause() == Cause::exhausted) {
+    os::Mapping given_up = [&] {
+      const std::lock_guard lock(mutex_);
+      return give_one_up();
+    }();
+    if (given_up.bytes().empty()) break;
+    tear_down(std::move(given_up), {});
+    made = make(bytes, Handover::shared_view);
+  }
+  return made;
+}
+
 Result<LentMemory*> LoanPool::take(std::uint64_t bytes) {
-  std::vector<os::Mapping> unmapped;  // without the lock
+  os::Mapping given_up;
   std::unique_lock lock(mutex_);
   if (LentMemory* const free = find_free(bytes)) {
     free->take();
     return free;
   }
-  while (memories_.size() + being_made_ >= terms.loans_max) {
-    if (give_one_up(unmapped)) continue;
-    return std::unexpected(
-        Failure(Cause::exhausted, "the other side has not released what it was lent: " +
-                                      std::to_string(terms.loans_max) + ", as many as it takes"));
+  if (memories_.size() + being_made_ >= terms.loans_max) {
+    given_up = give_one_up();
+    if (given_up.bytes().empty()) {
+      return std::unexpected(
+          Failure(Cause::exhausted, "the other side has not released what it was lent: " +
+                                        std::to_string(terms.loans_max) + ", as many as it takes"));
+    }
   }
   memories_.reserve(memories_.size() + being_made_ + 1);
   ++being_made_;
   lock.unlock();
-  auto made = make(bytes, Handover::shared_view);
-  while (!made && made.error().cause() == Cause::exhausted) {
-    lock.lock();
-    const bool another = give_one_up(unmapped);
-    lock.unlock();
-    unmapped.clear();
-    if (!another) break;
-    made = make(bytes, Handover::shared_view);
-  }
+  tear_down(std::move(given_up), {});
+  auto made = or_no_memory([&] { return make_for_pool(bytes); });
   lock.lock();
   --being_made_;
   if (!made || closed_) return made;
@@ -163,20 +175,23 @@ Result<LentMemory*> LoanPool::take(std::uint64_t bytes) {
 
 void LoanPool::close() {
   std::vector<LentMemory*> left;
+  std::vector<LentMemory*> given_up;
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;
     left.swap(memories_);
-    for (LentMemory* const memory : left) memory->pool_ = nullptr;
-    left.insert(left.end(), given_up_.begin(), given_up_.end());
-    given_up_.clear();
+    given_up.swap(given_up_);
   }
-  std::vector<os::Mapping> unmapped;
+  std::size_t bytes = 0;
+  for (const LentMemory* const memory : left) bytes += memory->capacity_;
   for (LentMemory* const memory : left) {
-    if (memory->is_free()) unmapped.push_back(memory->memory_.release_mapping());
+    memory->pool_ = nullptr;
+    if (memory->is_free()) {
+      tear_down(memory->memory_.release_mapping(), std::move(memory->charge_), bytes);
+    }
     memory->drop();
   }
-  tear_down(std::move(unmapped));
+  for (LentMemory* const memory : given_up) memory->drop();
 }
 
 }  // namespace tincan::session

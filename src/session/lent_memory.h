@@ -36,15 +36,21 @@ class LentMemory final : public protocol::Lendable {
   [[nodiscard]] static Result<LentMemory*> make(std::uint64_t bytes, Handover kind,
                                                 MemoryCharge charge);
 
+  /// Empty once it is to be sealed.
   [[nodiscard]] std::span<std::byte> bytes() const {
-    return is_plain() ? std::span(plain_.get(), capacity_) : memory_.bytes();
+    if (is_plain()) return {plain_.get(), capacity_};
+    return is_given() ? std::span<std::byte>() : memory_.bytes();
   }
   [[nodiscard]] bool is_plain() const { return plain_ != nullptr; }
   [[nodiscard]] std::uint64_t capacity() const { return capacity_; }
   [[nodiscard]] Handover kind() const { return kind_; }
-  /// Seals what is immutable, the first time; takes milliseconds for what is large.
+  /// Seals what is immutable, the first time; takes milliseconds for what is large, also when it is
+  /// another thread that does it. Any thread.
   [[nodiscard]] Result<void> seal();
-  [[nodiscard]] bool is_sealed() const { return sealed_; }
+  [[nodiscard]] bool is_sealed() const { return sealed_.load(std::memory_order_acquire); }
+  /// Nobody builds in it any more: it is sealed, or will be by a thread beside the loop.
+  void give() { given_.store(true, std::memory_order_relaxed); }
+  [[nodiscard]] bool is_given() const { return given_.load(std::memory_order_relaxed); }
   /// What is sealed, to be copied from. Errors: `exhausted`.
   [[nodiscard]] Result<os::Mapping> map_again() const;
   /// What a message says of it; `with_file` unless the peer has it. Errors: `exhausted`.
@@ -71,6 +77,8 @@ class LentMemory final : public protocol::Lendable {
   void end_use() override { uses_.fetch_sub(1, std::memory_order_release); }
   void hold() override { owners_.fetch_add(1, std::memory_order_relaxed); }
   void drop() override {
+    // In a child the mapping is not there, and the budget's lock may be held by who is not.
+    if (is_forked()) return;
     if (owners_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
 
@@ -84,7 +92,9 @@ class LentMemory final : public protocol::Lendable {
 
   const std::uint64_t capacity_;
   const Handover kind_;
-  bool sealed_ = false;
+  std::atomic<bool> given_ = false;
+  std::atomic<bool> sealed_ = false;
+  os::Mutex sealing_;
   const std::uint32_t generation_ = os::fork_generation();
   std::unique_ptr<std::byte[]> plain_;
   transport::LoanMemory memory_;
@@ -168,8 +178,8 @@ class LoanPool {
 
  private:
   [[nodiscard]] LentMemory* find_free(std::uint64_t bytes) const;
-  [[nodiscard]] bool make_place();
-  [[nodiscard]] bool give_one_up(std::vector<os::Mapping>& unmapped);
+  [[nodiscard]] os::Mapping give_one_up();
+  [[nodiscard]] Result<LentMemory*> make_for_pool(std::uint64_t bytes);
 
   const std::shared_ptr<MemoryBudget> budget_;  ///< Null: none.
   const std::uint64_t uid_;

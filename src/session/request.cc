@@ -105,16 +105,15 @@ Failure words_for_misfit(const RequestState& request, std::size_t bytes, std::si
                                          std::to_string(request.reply_descriptors_max));
 }
 
-/// Answers so instead; the handler and the caller get the same words.
-[[gnu::cold, gnu::noinline]] Failure misfit(RequestState& request, std::size_t bytes,
-                                            std::size_t descriptors) {
+}  // namespace
+
+std::unexpected<Failure> session::misfit(RequestState& request, std::size_t bytes,
+                                         std::size_t descriptors) {
   Failure wrong = words_for_misfit(request, bytes, descriptors);
   request.answered = true;
   fail_with(request, wire::Reason::reply_lost, 0, wrong.detail());
-  return wrong;
+  return std::unexpected(std::move(wrong));
 }
-
-}  // namespace
 
 Request::Request(Request&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
 
@@ -183,9 +182,8 @@ Result<void> Request::reply(std::span<const std::byte> payload,
     return {};
   }
   // What can throw comes before the request counts as answered: it can be tried again then.
-  if (payload.size() > request.reply_bytes_max ||
-      descriptors.size() > request.reply_descriptors_max) {
-    return std::unexpected(misfit(request, payload.size(), descriptors.size()));
+  if (!session::fits(request, payload.size(), descriptors.size())) {
+    return session::misfit(request, payload.size(), descriptors.size());
   }
   Loop* const loop = loop_of(request);
   if (loop == nullptr) {

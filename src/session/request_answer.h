@@ -18,6 +18,15 @@ void answer_delivered(RequestState& request, Loop& loop);
 /// Sends `answer`, which is complete, through the mailbox. Without a loop there is nobody to send
 /// it to, and nobody who waits.
 void post_answer(RequestState& request, RequestState::Answer answer);
+/// Whether the caller takes an answer of that size.
+[[nodiscard]] inline bool fits(const RequestState& request, std::size_t bytes,
+                               std::size_t descriptors) {
+  return bytes <= request.reply_bytes_max && descriptors <= request.reply_descriptors_max;
+}
+/// Answers what does not fit with an error: the handler and the caller get the same words.
+[[gnu::cold]] [[nodiscard]] std::unexpected<Failure> misfit(RequestState& request,
+                                                            std::size_t bytes,
+                                                            std::size_t descriptors);
 [[gnu::cold]] [[nodiscard]] std::unexpected<Failure> belongs_to_the_parent();
 [[gnu::cold]] [[nodiscard]] std::unexpected<Failure> answered_before();
 

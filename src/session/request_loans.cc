@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "base/no_memory.h"
 #include "os/background.h"
 #include "session/duplicates.h"
 #include "session/loop.h"
@@ -38,34 +39,52 @@ bool is_handed_over(const RequestState& request, const LentMemory& memory) {
          (memory.kind() == Handover::immutable || request.loans->terms.shared_views);
 }
 
-/// A large immutable answer, given on the loop: it is sealed beside the loop, and posted from there
-/// as from any other thread.
+/// An answer in large immutable memory, given on the loop: it is sealed beside the loop, and posted
+/// from there as from any other thread.
 struct Parcel {
   RequestState* request;
   RequestState::Answer answer;
+  bool is_copied;  ///< For a caller that is not handed it.
 };
+
+/// In place of the loan, its bytes.
+Result<void> copy_sealed(const RequestState& request, RequestState::Answer& answer) {
+  const auto mapping = answer.loan->map_again();
+  if (!mapping) return std::unexpected(mapping.error());
+  answer.payload.append(request.mailbox->pool(), mapping->bytes().first(answer.loan_bytes));
+  answer.loan = LentHandle();
+  return {};
+}
 
 void seal_and_post(void* argument) {
   const std::unique_ptr<Parcel> parcel(static_cast<Parcel*>(argument));
   RequestState::Answer& answer = parcel->answer;
-  if (auto sealed = answer.loan->seal(); !sealed) {
+  auto ready = or_no_memory([&]() -> Result<void> {
+    auto sealed = answer.loan->seal();
+    return sealed && parcel->is_copied ? copy_sealed(*parcel->request, answer) : sealed;
+  });
+  if (!ready) {
     answer = RequestState::Answer();
     answer.kind = RequestState::Answer::Kind::error;
     answer.reason = wire::Reason::reply_lost;
-    answer.text = sealed.error().explain();
+    answer.text = ready.error().explain();
   }
   session::post_answer(*parcel->request, std::move(answer));
 }
 
-bool seal_apart(RequestState& request, RequestState::Answer& answer) {
-  std::unique_ptr<Parcel> parcel(new (std::nothrow) Parcel{&request, std::move(answer)});
+/// False: it could not be begun, and `answer` is as it was.
+bool seal_apart(RequestState& request, RequestState::Answer& answer, bool is_copied) {
+  std::unique_ptr<Parcel> parcel(new (std::nothrow) Parcel{&request, std::move(answer), is_copied});
   if (!parcel) return false;
-  if (!os::run_apart(seal_and_post, parcel.get())) {
-    answer = std::move(parcel->answer);
-    return false;
+  parcel->answer.loan->give();
+  request.answered = true;
+  if (os::run_apart(seal_and_post, parcel.get())) {
+    [[maybe_unused]] const Parcel* const of_the_thread = parcel.release();
+    return true;
   }
-  [[maybe_unused]] const Parcel* const of_the_thread = parcel.release();
-  return true;
+  request.answered = false;
+  answer = std::move(parcel->answer);
+  return false;
 }
 
 bool takes_long_to_seal(const LentMemory& memory) {
@@ -80,10 +99,8 @@ std::unexpected<Failure> not_taken() {
 Result<void> hand_over(RequestState& request, RequestState::Answer answer) {
   LentMemory& memory = *answer.loan.get();
   session::Loop* const loop = session::loop_of(request);
-  if (loop != nullptr && takes_long_to_seal(memory)) {
-    request.answered = true;
-    if (seal_apart(request, answer)) return {};
-    request.answered = false;
+  if (loop != nullptr && takes_long_to_seal(memory) && seal_apart(request, answer, false)) {
+    return {};
   }
   if (auto sealed = memory.seal(); !sealed) return sealed;
   request.answered = true;
@@ -103,10 +120,33 @@ Result<void> hand_over(RequestState& request, RequestState::Answer answer) {
   return {};
 }
 
-/// What was sealed before is mapped again, for who is not handed it.
-Result<void> reply_with_copy(Request& request, const LentMemory& memory, std::uint64_t bytes,
-                             std::span<const Descriptor> descriptors) {
-  if (!memory.is_sealed()) return request.reply(memory.bytes().first(bytes), descriptors);
+/// What names the memory until the answer is on the stream.
+Result<RequestState::Answer> answer_of(LentMemory& memory, std::uint64_t bytes,
+                                       std::span<const Descriptor> descriptors) {
+  auto copies = session::duplicates(descriptors);
+  if (!copies) return std::unexpected(std::move(copies.error()));
+  RequestState::Answer answer;
+  memory.take();
+  answer.loan = LentHandle(&memory);
+  answer.loan_bytes = bytes;
+  answer.descriptors = std::move(*copies);
+  return answer;
+}
+
+/// What was sealed for others is mapped again, for who is not handed it.
+Result<void> reply_with_copy(Request& request, RequestState& state, LentMemory& memory,
+                             std::uint64_t bytes, std::span<const Descriptor> descriptors) {
+  if (state.one_way) return request.reply({}, descriptors);
+  if (!memory.is_given()) return request.reply(memory.bytes().first(bytes), descriptors);
+  if (!session::fits(state, bytes, descriptors.size())) {
+    return session::misfit(state, bytes, descriptors.size());
+  }
+  if (takes_long_to_seal(memory) && session::loop_of(state) != nullptr) {
+    auto answer = answer_of(memory, bytes, descriptors);
+    if (!answer) return std::unexpected(std::move(answer.error()));
+    if (seal_apart(state, *answer, true)) return {};
+  }
+  if (auto sealed = memory.seal(); !sealed) return sealed;
   const auto mapping = memory.map_again();
   if (!mapping) return std::unexpected(mapping.error());
   return request.reply(mapping->bytes().first(bytes), descriptors);
@@ -151,16 +191,11 @@ Result<void> Request::reply(const Loan& loan, std::span<const Descriptor> descri
   }
   const bool fits = descriptors.size() <= request.reply_descriptors_max;
   if (request.one_way || !fits || !is_handed_over(request, *memory)) {
-    return reply_with_copy(*this, *memory, loan.size(), descriptors);
+    return reply_with_copy(*this, request, *memory, loan.size(), descriptors);
   }
-  auto copies = session::duplicates(descriptors);
-  if (!copies) return std::unexpected(std::move(copies.error()));
-  RequestState::Answer answer;
-  memory->take();
-  answer.loan = LentHandle(memory);
-  answer.loan_bytes = loan.size();
-  answer.descriptors = std::move(*copies);
-  return hand_over(request, std::move(answer));
+  auto answer = answer_of(*memory, loan.size(), descriptors);
+  if (!answer) return std::unexpected(std::move(answer.error()));
+  return hand_over(request, std::move(*answer));
 }
 
 void Request::release() {

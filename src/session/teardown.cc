@@ -1,48 +1,90 @@
 #include "session/teardown.h"
 
+#include <algorithm>
+#include <atomic>
 #include <memory>
 #include <new>
 #include <utility>
 
 #include "os/background.h"
+#include "os/process.h"
 #include "session/loop.h"
 
 namespace tincan::session {
 
 namespace {
 
-using Mappings = std::vector<os::Mapping>;
+/// Its mapping goes first: until then the pages are there.
+struct Parcel {
+  MemoryCharge charge;
+  os::Mapping mapping;
+  Parcel* next = nullptr;
+};
 
-void unmap(void* mappings) { delete static_cast<Mappings*>(mappings); }
+/// What waits to be taken down, newest first, down to `nothing`.
+struct Queue {
+  const std::uint32_t generation = os::fork_generation();
+  const Queue* const of_the_parent;  ///< Kept in reach: nobody takes that down here.
+  Parcel nothing;
+  std::atomic<Parcel*> newest = nullptr;  ///< Null: there is no thread. Else it will look again.
 
-bool takes_long(const Mappings& mappings) {
-  std::size_t bytes = 0;
-  for (const os::Mapping& mapping : mappings) bytes += mapping.bytes().size();
-  return bytes > teardown_bytes_on_loop_max;
+  explicit Queue(const Queue* parents) : of_the_parent(parents) {}
+};
+
+std::atomic<Queue*> queue_of_this_process = nullptr;
+
+/// A forked child begins with an empty one, for the thread is not there. Null: no memory.
+Queue* queue() {
+  Queue* known = queue_of_this_process.load(std::memory_order_acquire);
+  while (known == nullptr || known->generation != os::fork_generation()) {
+    auto* const made = new (std::nothrow) Queue(known);
+    if (made == nullptr) return nullptr;
+    if (queue_of_this_process.compare_exchange_strong(known, made)) return made;
+    delete made;
+  }
+  return known;
+}
+
+void take_down_all(void* argument) {
+  Queue& queue = *static_cast<Queue*>(argument);
+  for (;;) {
+    Parcel* parcel = queue.newest.exchange(&queue.nothing, std::memory_order_acquire);
+    if (parcel == &queue.nothing) {
+      if (queue.newest.compare_exchange_strong(parcel, nullptr)) return;
+      continue;
+    }
+    while (parcel != &queue.nothing) delete std::exchange(parcel, parcel->next);
+  }
+}
+
+void put(Queue& queue, Parcel& parcel) {
+  Parcel* before = queue.newest.load(std::memory_order_relaxed);
+  do {
+    parcel.next = before == nullptr ? &queue.nothing : before;
+  } while (!queue.newest.compare_exchange_weak(before, &parcel, std::memory_order_acq_rel));
+  if (before != nullptr) return;
+  // Without a place for a thread the loop has to do it after all.
+  if (!os::run_apart(take_down_all, &queue)) take_down_all(&queue);
 }
 
 }  // namespace
 
-void tear_down(Mappings&& mappings) noexcept {
-  Mappings taken(std::move(mappings));
-  if (Loop::current() == nullptr || !takes_long(taken)) return;
-  std::unique_ptr<Mappings> parcel(new (std::nothrow) Mappings(std::move(taken)));
-  // Without a place for a thread the loop has to do it after all.
-  if (parcel && os::run_apart(unmap, parcel.get())) {
-    [[maybe_unused]] const Mappings* const of_the_thread = parcel.release();
+void tear_down(os::Mapping&& mapping, MemoryCharge&& charge, std::size_t together) noexcept {
+  std::unique_ptr<Parcel> parcel;
+  const std::size_t bytes = std::max(mapping.bytes().size(), together);
+  if (bytes > teardown_bytes_on_loop_max && !mapping.bytes().empty() &&
+      Loop::current() != nullptr) {
+    parcel.reset(new (std::nothrow) Parcel);
   }
-}
-
-void tear_down(os::Mapping&& mapping) noexcept {
-  os::Mapping taken(std::move(mapping));
-  if (taken.bytes().size() <= teardown_bytes_on_loop_max || Loop::current() == nullptr) return;
-  try {
-    Mappings one;
-    one.push_back(std::move(taken));
-    tear_down(std::move(one));
-  } catch (const std::bad_alloc&) {
-    // Then it is taken down here.
+  Queue* const apart = parcel ? queue() : nullptr;
+  if (apart == nullptr) {
+    const MemoryCharge until_unmapped(std::move(charge));
+    const os::Mapping unmapped(std::move(mapping));
+    return;
   }
+  parcel->charge = std::move(charge);
+  parcel->mapping = std::move(mapping);
+  put(*apart, *parcel.release());
 }
 
 }  // namespace tincan::session

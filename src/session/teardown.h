@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstddef>
-#include <vector>
 
 #include "os/memory.h"
+#include "session/memory_budget.h"
 
 namespace tincan::session {
 
@@ -11,9 +11,9 @@ namespace tincan::session {
 /// milliseconds. docs/decisions/0021-loans.md.
 inline constexpr std::size_t teardown_bytes_on_loop_max = std::size_t{1} << 20;
 
-/// Unmaps what nobody needs any more: here, and if this is a loop's turn and there is much of it,
-/// on a thread of its own.
-void tear_down(std::vector<os::Mapping>&& mappings) noexcept;
-void tear_down(os::Mapping&& mapping) noexcept;
+/// Unmaps what nobody needs any more, and gives its charge back when that is done: here, or if this
+/// is a loop's turn and there is much of it, on the process's one thread for that, which ends when
+/// it has nothing left to do. `together`: with how much else, as when a connection ends.
+void tear_down(os::Mapping&& mapping, MemoryCharge&& charge, std::size_t together = 0) noexcept;
 
 }  // namespace tincan::session

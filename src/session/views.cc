@@ -7,17 +7,17 @@
 
 namespace tincan::session {
 
-View::~View() { tear_down(std::move(mapping_)); }
+View::~View() { tear_down(std::move(mapping_), std::move(charge_)); }
 
 Views::~Views() {
-  std::vector<os::Mapping> unmapped;  // together: a client that was killed may leave many
+  std::size_t left = 0;  // a client that was killed may leave many small ones
+  for (const View* const view : views_) left += view->bytes().size();
   for (View* const view : views_) {
     if (view->owners_.load(std::memory_order_acquire) == 1) {
-      unmapped.push_back(std::move(view->mapping_));
+      tear_down(std::move(view->mapping_), std::move(view->charge_), left);
     }
     view->drop();
   }
-  tear_down(std::move(unmapped));
 }
 
 void Views::map(View& view, std::uint64_t bytes, const Descriptor& file) {

@@ -43,7 +43,7 @@ os::Sys<LoanMemory> LoanMemory::make(std::size_t bytes, Handover kind) {
   if (!file) return std::unexpected(file.error());
   auto mapping = os::Mapping::writable(file->get(), bytes);
   if (!mapping) return std::unexpected(mapping.error());
-  memory.file_ = std::move(*file);
+  memory.file_.reset(std::move(*file));
   memory.mapping_ = std::move(*mapping);
   if (kind == Handover::shared_view) {
     // Mapped before it is sealed: ours is the last mapping that can be written.

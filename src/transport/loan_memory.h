@@ -6,6 +6,7 @@
 #include <string>
 
 #include "os/memory.h"
+#include "os/process.h"
 #include "tincan/descriptor.h"
 
 /// Memory that is handed over in place of a payload: how it is made, and what is asked of memory
@@ -25,8 +26,8 @@ class LoanMemory {
   /// Of immutable memory: from now on nobody can write to it. Takes the mapping down, which takes
   /// its time. Errors: somebody else has it mapped for writing.
   [[nodiscard]] os::Sys<void> seal();
-  /// To be handed over.
-  [[nodiscard]] const Descriptor& file() const { return file_; }
+  /// To be handed over. A forked child does not have it, as it does not have the mapping.
+  [[nodiscard]] const Descriptor& file() const { return file_.descriptor(); }
   /// Nothing of it is needed any more but what others have of it.
   [[nodiscard]] os::Mapping release_mapping() {
     file_.reset();
@@ -34,7 +35,7 @@ class LoanMemory {
   }
 
  private:
-  Descriptor file_;
+  os::CloseInChild file_;
   os::Mapping mapping_;
 };
 

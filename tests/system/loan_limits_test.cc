@@ -1,7 +1,10 @@
 // Limits of memory that is handed over, and what becomes of it when somebody dies.
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+
+#include <filesystem>
 
 #include "system/loans.h"
 #include "system/raw_loans.h"
@@ -268,6 +271,87 @@ TEST(LoanFork, LeavesTheLoansOfTheParentToIt) {  // P18
   for (auto& loan : loans) {
     EXPECT_EQ(or_exit(client.call("sum", *loan, unhurried)).text(), sum_of(mib, 1));
   }
+}
+
+/// Replaced where it is taken: whoever unmaps there takes down what is not his.
+bool occupy(std::span<std::byte> where) {
+  constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+  void* const at = ::mmap(where.data(), where.size(), PROT_READ | PROT_WRITE, flags, -1, 0);
+  return at == where.data();
+}
+
+std::size_t memory_files_here() {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    count += std::filesystem::read_symlink(entry, gone).string().starts_with("/memfd:");
+  }
+  return count;
+}
+
+TEST(LoanFork, LeavesWhatAServerHasLentToTheParent) {  // P18
+  const TemporaryDirectory directory;
+  auto process = Process::fork([&] {
+    Server server = or_exit(Server::listen(directory / "s"));
+    std::span<std::byte> lent;
+    server.on("lend", [&](Request request) {
+      Loan loan = filled(server.loan(mib, Handover::shared_view), 1);
+      lent = loan.bytes();
+      request.reply(std::move(loan));
+    });
+    server.on("fork", [&](Request request) {
+      std::fflush(nullptr);
+      if (::fork() > 0) {
+        request.reply();
+      } else if (!occupy(lent)) {
+        std::printf("the loan is mapped in the child\n");
+      }
+    });
+    std::printf("ready\n");
+    std::fflush(stdout);
+    if (server.run()) return 0;
+    lent.front() = std::byte{1};
+    std::printf("the child has %zu of its files\n", memory_files_here());
+    std::fflush(stdout);
+    return 0;
+  });
+  ASSERT_TRUE(process.wait_for_output("ready"));
+  ClientOptions options;
+  options.views_max = 4;
+  options.shared_views = true;
+  options.transport = Transport::socket;
+  Client client = or_exit(Client::connect(directory / "s", options));
+  const Reply held = or_exit(client.call("lend", "", unhurried));
+  ASSERT_TRUE(client.call("fork", "", unhurried));
+  EXPECT_TRUE(process.wait_for_output("the child has 0 of its files")) << process.output();
+  EXPECT_EQ(sum_of(held.payload()), sum_of(mib, 1));
+}
+
+std::size_t threads_here() {
+  return static_cast<std::size_t>(
+      std::ranges::distance(std::filesystem::directory_iterator("/proc/self/task")));
+}
+
+TEST(LoanTeardown, OfManyLargeOnesAtOnceTakesOneThread) {
+  RunningServer server;
+  std::vector<Request> held;
+  std::size_t threads_before = 0;
+  std::size_t threads_then = 0;
+  server->on("hold", [&](Request request) { held.push_back(std::move(request)); });
+  server->on("let_go", [&](Request request) {
+    threads_before = threads_here();
+    held.clear();
+    threads_then = threads_here();
+    request.reply();
+  });
+  server.run();
+  Client client = server.connect();
+  for (int i = 0; i < 8; ++i) {
+    ASSERT_TRUE(client.send("hold", or_exit(client.loan(32 * mib)), unhurried));
+  }
+  ASSERT_TRUE(client.call("let_go", "", unhurried));
+  server.end();
+  EXPECT_LE(threads_then, threads_before + 1);
 }
 
 }  // namespace

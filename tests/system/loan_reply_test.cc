@@ -177,6 +177,57 @@ TEST_F(LoanReplies, ThatAreLargeAndImmutableAreSealedBesideTheLoop) {
   EXPECT_EQ(wrong(client, "immutable", 16 * mib), "");
 }
 
+/// A server that answers two callers, one after the other, with the same new memory.
+class SharedAnswers : public LoanReplies {
+ protected:
+  SharedAnswers() {
+    server_->on("both", [&](Request request) {
+      waiting_[request.text() == "second" ? 1 : 0] = std::move(request);
+      if (!waiting_[0] || !waiting_[1]) return;
+      const Loan loan = filled(server_->loan(large), 3);
+      for (auto& waiting : waiting_) waiting->reply(loan);
+      for (auto& waiting : waiting_) waiting.reset();
+    });
+    server_.run();
+  }
+
+  void expect_answers(const ClientOptions& of_first, const ClientOptions& of_second) {
+    Client clients[2] = {server_.connect(of_first), server_.connect(of_second)};
+    int came = 0;
+    for (int i = 0; i < 2; ++i) {
+      const auto submitted = clients[i].submit(
+          "both", bytes_of(i == 0 ? "first" : "second"),
+          [&](Result<Reply> reply) {
+            const Reply answer = or_exit(std::move(reply));
+            EXPECT_EQ(sum_of(answer.payload()), expected_);
+            ++came;
+          },
+          unhurried);
+      ASSERT_TRUE(submitted);
+    }
+    const auto both_came = [&] {
+      for (Client& client : clients) client.process();
+      return came == 2;
+    };
+    EXPECT_TRUE(eventually(both_came));
+  }
+
+  /// It takes longer to seal than the second caller takes to be answered.
+  static constexpr std::uint64_t large = 60 * mib;
+  const std::string expected_ = sum_of(large, 3);
+  std::optional<Request> waiting_[2];
+};
+
+TEST_F(SharedAnswers, AreCopiedForOneWhileTheyAreSealedForTheOther) {
+  expect_answers(taking(), {});
+}
+TEST_F(SharedAnswers, AreHandedToBothWhileTheyAreSealedForTheFirst) {
+  expect_answers(taking(), taking());
+}
+TEST_F(SharedAnswers, AreSealedForTheSecondAfterTheyWereCopiedForTheFirst) {
+  expect_answers({}, taking());
+}
+
 TEST_F(LoanReplies, OfARequestThatWasAnsweredAreNone) {
   std::atomic<int> failures = 0;
   server_->on("twice", [&](Request request) {

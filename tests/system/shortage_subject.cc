@@ -55,6 +55,48 @@ bool converse(const std::string& path) {
   return true;
 }
 
+/// Takes and gives what is handed over: when it leaves, the server holds some of both.
+Result<Client> lend(const std::string& path) {
+  ClientOptions options;
+  options.views_max = 8;
+  options.shared_views = true;
+  options.deadline = test::patience;
+  options.transport = Transport::socket;
+  auto client = Client::connect(path, options);
+  if (!client) return client;
+  [[maybe_unused]] const auto lent = client->call("lend");
+  for (int i = 0; i < 3; ++i) {
+    auto loan = client->loan(200'000);
+    if (!loan) continue;
+    [[maybe_unused]] const auto sent = client->send("hold", std::move(*loan));
+  }
+  return client;
+}
+
+/// Of a call that has nothing to do with it.
+bool is_well(Client& witness, const char* during, long n) {
+  if (witness.call("release", "", {.deadline = test::patience})) return true;
+  std::printf("%s, allocation %ld: the witness suffers\n", during, n);
+  std::fflush(stdout);
+  std::_Exit(1);
+}
+
+/// Also when there is no memory at all while what was handed over goes.
+void lend_all(const std::string& path, const Server& server, Client& witness) {
+  long tried = 0;
+  do {
+    test::fail_allocation(++tried);
+    [[maybe_unused]] const auto client = lend(path);
+    test::fail_no_allocation();
+  } while (is_well(witness, "loans", tried) && test::allocation_failed);
+  auto client = lend(path);
+  test::fail_allocation(1, true);
+  client = std::unexpected(Failure(Cause::closed));
+  const bool ended = test::eventually([&] { return server.counts().connections == 1; });
+  test::fail_no_allocation();
+  if (!ended) std::printf("a connection has not ended\n");
+}
+
 int run() {
   const test::TemporaryDirectory directory;
   const std::string path = directory / "s";
@@ -67,6 +109,10 @@ int run() {
   server.on("throw", [](Request) { throw std::runtime_error(std::string(100, 't')); });
   server.on("refuse", [](Request request) { request.fail("refused"); });
   server.on("hold", [&](Request request) { held.push_back(std::move(request)); });
+  server.on("lend", [&](Request request) {
+    auto loan = request.loan(1 << 20, Handover::shared_view);
+    loan ? request.reply(std::move(*loan)) : request.fail(loan.error().detail());
+  });
   server.on("release", [&](Request request) {
     for (Request& one : std::exchange(held, {})) one.reply("released");
     request.reply();
@@ -81,13 +127,9 @@ int run() {
     test::fail_allocation(++tried);
     const bool conversed = converse(path);
     test::fail_no_allocation();
-    const auto reply = witness.call("tincan.ping", "", {.deadline = test::patience});
-    if (!conversed || !reply) {
-      std::printf("allocation %ld: %s\n", tried, reply ? "a call hangs" : "the witness suffers");
-      std::fflush(stdout);
-      std::_Exit(1);
-    }
-  } while (test::allocation_failed);
+    if (!conversed) std::printf("allocation %ld: a call hangs\n", tried);
+  } while (is_well(witness, "calls", tried) && test::allocation_failed);
+  lend_all(path, server, witness);
   if (witness.reconnects() != 0) std::printf("the witness lost its connection\n");
   server.stop();
   loop.join();
