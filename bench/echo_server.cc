@@ -5,6 +5,7 @@
 
 #include "harness/samples.h"
 #include "harness/socket.h"
+#include "trial/limits.h"
 
 namespace bench {
 

@@ -32,7 +32,7 @@ void serve(const std::string& path, bench::Arrival& arrival, const std::function
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bench::Task task(argc, argv);
+  const bench::Assignment task(argc, argv);
   const bench::HandoverTask what(task.argument);
   const bench::SocketPath socket;
   bench::Arrival& arrival = bench::shared_arrival(what.bytes);

@@ -12,7 +12,7 @@
 #include "harness/worker.h"
 
 int main(int argc, char** argv) {
-  const bench::Task task(argc, argv);
+  const bench::Assignment task(argc, argv);
   const bench::SocketPath socket;
   const bench::ServerProcess server(
       task.placement, [&](const auto& ready) { bench::run_echo_server(socket.path(), ready); });

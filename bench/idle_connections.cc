@@ -9,13 +9,14 @@
 #include "echo_server.h"
 #include "harness/socket.h"
 #include "harness/worker.h"
+#include "trial/limits.h"
 
 int main() {
   static constexpr std::size_t warm_up = 100;
   static constexpr std::size_t connections = 10'000;
   bench::allow_many_descriptors();
   const bench::SocketPath socket;
-  const bench::ServerProcess server(bench::Placement::unpinned, [&](const auto& ready) {
+  const bench::ServerProcess server(bench::Placement::free, [&](const auto& ready) {
     bench::run_echo_server(socket.path(), ready);
   });
   std::vector<tincan::Client> clients;

@@ -33,7 +33,7 @@ void append_field(std::string& text, std::uint8_t tag, Value value) {
   append(text, value);
 }
 
-/// HELLO, as docs/wire-format.md has it.
+/// HELLO, as docs/wire-format.md has it, of a client that takes no loans.
 std::string hello() {
   std::string fields;
   append_field(fields, 1, std::uint32_t{1 << 16 | 1});
@@ -62,17 +62,15 @@ std::string call() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bench::Task task(argc, argv);
+  const bench::Assignment task(argc, argv);
   const bench::SocketPath socket;
   const bench::ServerProcess server(
       task.placement, [&](const auto& ready) { bench::run_echo_server(socket.path(), ready); });
   const std::string request = call();
-  const std::string greeting = hello();
   bench::require(request.size() == bench::request_bytes, "sizes.h: request_bytes");
-  bench::require(greeting.size() == bench::greeting_bytes, "sizes.h: greeting_bytes");
   bench::Load load(socket.path(), task.number(),
-                   {.client_greeting = greeting,
-                    .server_greeting_bytes = greeting.size(),
+                   {.client_greeting = hello(),
+                    .server_greeting_bytes = bench::greeting_bytes,
                     .request = request,
                     .id_offset = 8,
                     .id_first = 1 << 16,  // the first call, in slot 0

@@ -10,11 +10,12 @@
 #include "harness/sizes.h"
 #include "harness/socket.h"
 #include "harness/worker.h"
+#include "trial/limits.h"
 
 using namespace std::chrono_literals;
 
 int main(int argc, char** argv) {
-  const bench::Task task(argc, argv);
+  const bench::Assignment task(argc, argv);
   bench::allow_many_descriptors();
   const bench::SocketPath socket;
   const bench::ServerProcess server(

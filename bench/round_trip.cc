@@ -12,7 +12,7 @@
 using namespace std::chrono_literals;
 
 int main(int argc, char** argv) {
-  const bench::Task task(argc, argv);
+  const bench::Assignment task(argc, argv);
   const bench::SocketPath socket;
   const auto waiting =
       task.argument == "adaptive" ? tincan::Waiting::adaptive : tincan::Waiting::block;

@@ -36,7 +36,7 @@ void serve(const std::string& path, const std::function<void()>& ready) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bench::Task task(argc, argv);
+  const bench::Assignment task(argc, argv);
   const bool over_ring = task.argument.starts_with("ring-");
   const std::size_t bytes = std::stoul(task.argument.substr(task.argument.find('-') + 1));
   const bench::SocketPath socket;

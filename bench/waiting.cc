@@ -22,7 +22,7 @@ tincan::Waiting waiting_of(const std::string& way) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bench::Task task(argc, argv);
+  const bench::Assignment task(argc, argv);
   const std::size_t first = task.argument.find('-');
   const std::size_t last = task.argument.rfind('-');
   const auto waiting = waiting_of(task.argument.substr(0, first));

@@ -7,9 +7,9 @@
 #include <string>
 
 #include "exit_code.h"
-#include "histogram.h"
 #include "tincan/failure.h"
 #include "tincan/peer.h"
+#include "trial/histogram.h"
 
 namespace cli {
 
@@ -44,7 +44,7 @@ class PingStatistics {
   const std::optional<std::chrono::nanoseconds> server_cpu_before_;
 
   std::mutex mutex_;
-  Histogram times_;
+  bench::Histogram times_;
   std::uint64_t failures_ = 0;
   std::uint64_t over_ring_ = 0;   ///< Calls behind which the connection had a ring.
   std::uint64_t ring_bytes_ = 0;  ///< Of the last ring.

@@ -12,6 +12,7 @@
 
 #include "harness/socket.h"
 #include "harness/worker.h"
+#include "trial/limits.h"
 
 namespace bench {
 

@@ -2,15 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 
 namespace bench {
-
-std::int64_t now() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
-}
 
 Samples::Samples(std::size_t capacity) : nanoseconds_(capacity, 1) { nanoseconds_.clear(); }
 

@@ -4,10 +4,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace bench {
+#include "ways/clock.h"
 
-/// CLOCK_MONOTONIC in nanoseconds.
-[[nodiscard]] std::int64_t now();
+namespace bench {
 
 /// How long each of many operations took, in nanoseconds. Every sample is kept, so quantiles are
 /// exact; the memory is touched beforehand, so that no page fault falls into a measurement.

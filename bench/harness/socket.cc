@@ -2,7 +2,6 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -93,13 +92,6 @@ void receive_all(int socket, void* bytes, std::size_t count) {
     next += received;
     count -= received;
   }
-}
-
-void allow_many_descriptors() {
-  rlimit limit;
-  require(getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
-  limit.rlim_cur = limit.rlim_max;
-  require(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
 }
 
 }  // namespace bench

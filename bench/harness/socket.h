@@ -17,7 +17,5 @@ void send_all(int socket, const void* bytes, std::size_t count);
 [[nodiscard]] std::size_t receive(int socket, void* bytes, std::size_t count);
 /// All of `count`, one recv(2) when they are there together.
 void receive_all(int socket, void* bytes, std::size_t count);
-/// Lifts the soft limit of open descriptors to the hard one.
-void allow_many_descriptors();
 
 }  // namespace bench

@@ -1,6 +1,5 @@
 #include "harness/worker.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -16,20 +15,6 @@
 namespace bench {
 
 namespace {
-
-void pin_to(int cpu) {
-  cpu_set_t cpus;
-  CPU_ZERO(&cpus);
-  CPU_SET(cpu, &cpus);
-  require(sched_setaffinity(0, sizeof cpus, &cpus) == 0, "sched_setaffinity");
-}
-
-/// The last CPU serves for one, because interrupts tend to be served by the first.
-void place(Placement placement, bool is_server) {
-  const int last = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)) - 1;
-  if (placement == Placement::same) pin_to(last);
-  if (placement == Placement::different) pin_to(is_server ? 0 : last);
-}
 
 std::int64_t nanoseconds_of(clockid_t clock) {
   timespec time;
@@ -48,14 +33,14 @@ void require(bool ok, const char* what) {
   std::exit(1);
 }
 
-Task::Task(int argc, char** argv) {
+Assignment::Assignment(int argc, char** argv) {
   const std::string letter = argc > 1 ? argv[1] : "";
   if (letter == "s") {
     placement = Placement::same;
   } else if (letter == "d") {
     placement = Placement::different;
   } else if (letter == "u") {
-    placement = Placement::unpinned;
+    placement = Placement::free;
   } else {
     std::fprintf(stderr, "usage: %s s|d|u [argument]; then a number of operations a line\n",
                  program_invocation_short_name);
@@ -64,7 +49,7 @@ Task::Task(int argc, char** argv) {
   if (argc > 2) argument = argv[2];
 }
 
-std::size_t Task::number() const { return std::strtoul(argument.c_str(), nullptr, 10); }
+std::size_t Assignment::number() const { return std::strtoul(argument.c_str(), nullptr, 10); }
 
 SocketPath::SocketPath() {
   char directory[] = "/tmp/tincan-bench-XXXXXX";

@@ -7,28 +7,23 @@
 #include <string>
 
 #include "harness/samples.h"
+#include "trial/placement.h"
 
 /// One side of a comparison: a process with its server in a second one, which does a round of work
-/// whenever scripts/bench asks for it. The other side is another such process, so that rounds of
+/// whenever scripts/goals asks for it. The other side is another such process, so that rounds of
 /// both take turns in the same seconds.
 namespace bench {
 
 /// Prints `what` and errno and exits, unless `ok`.
 void require(bool ok, const char* what);
 
-/// Where the two processes run.
-enum class Placement {
-  same,       ///< s: both on one CPU.
-  different,  ///< d: on two.
-  unpinned,   ///< u: where the kernel likes.
-};
-
-/// What the command line asks for: `program s|d|u [argument]`.
-struct Task {
+/// What the command line asks for: `program s|d|u [argument]`: on the same CPU, on different ones,
+/// or unpinned.
+struct Assignment {
   Placement placement;
   std::string argument;  ///< Empty when there is none.
 
-  Task(int argc, char** argv);
+  Assignment(int argc, char** argv);
   [[nodiscard]] std::size_t number() const;
 };
 

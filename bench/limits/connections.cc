@@ -9,7 +9,7 @@
 #include "limits/epoll_server.h"
 
 int main(int argc, char** argv) {
-  const bench::Task task(argc, argv);
+  const bench::Assignment task(argc, argv);
   const bench::SocketPath socket;
   const std::string address = task.argument == "tcp" ? "47391" : socket.path();
   const bench::ServerProcess server(task.placement, [&](const auto& ready) {

@@ -89,7 +89,7 @@ int take(int socket) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bench::Task task(argc, argv);
+  const bench::Assignment task(argc, argv);
   const bench::HandoverTask what(task.argument);
   const auto [client, server_end] = bench::socket_pair();
   bench::Arrival& arrival = bench::shared_arrival(what.bytes);

@@ -59,7 +59,7 @@ class EchoServer {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bench::Task task(argc, argv);
+  const bench::Assignment task(argc, argv);
   auto& shared = bench::shared<Shared>();
   const std::span pairs(shared.pairs, task.number());
   const bench::ServerProcess server(task.placement, [&](const auto& ready) {

@@ -8,9 +8,10 @@
 #include "harness/socket.h"
 #include "harness/worker.h"
 #include "limits/epoll_server.h"
+#include "trial/limits.h"
 
 int main(int argc, char** argv) {
-  const bench::Task task(argc, argv);
+  const bench::Assignment task(argc, argv);
   const bench::SocketPath socket;
   const bench::ServerProcess server(task.placement, [&](const auto& ready) {
     bench::allow_many_descriptors();

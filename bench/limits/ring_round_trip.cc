@@ -24,7 +24,7 @@ struct Pair {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bench::Task task(argc, argv);
+  const bench::Assignment task(argc, argv);
   auto& rings = bench::shared<Pair>();
   const bench::ServerProcess server(task.placement, [&](const auto& ready) {
     ready();

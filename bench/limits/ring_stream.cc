@@ -124,7 +124,7 @@ class Receiver {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bench::Task task(argc, argv);
+  const bench::Assignment task(argc, argv);
   const std::size_t bytes = std::stoul(task.argument.substr(task.argument.find('-') + 1));
   auto& ring = bench::shared<Ring>();
   const bench::ServerProcess server(task.placement, [&](const auto& ready) {

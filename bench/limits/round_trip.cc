@@ -84,7 +84,7 @@ class Spinner {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bench::Task task(argc, argv);
+  const bench::Assignment task(argc, argv);
   const auto [client, far_end] = bench::socket_pair();
   const bench::ServerProcess server(task.placement, [&, far_end = far_end](const auto& ready) {
     ready();

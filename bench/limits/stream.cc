@@ -84,7 +84,7 @@ class Sender {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bench::Task task(argc, argv);
+  const bench::Assignment task(argc, argv);
   const std::size_t bytes = std::stoul(task.argument.substr(task.argument.find('-') + 1));
   const auto [ours, theirs] = bench::socket_pair();
   const int buffer_bytes = 1024 * 1024;

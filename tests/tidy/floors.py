@@ -91,7 +91,7 @@ def _quoted(root, floors, room, path, include):
 
 
 def _resolve(root, path, include):
-    for folder in (os.path.dirname(path), path.split("/")[0], "src", "include"):
+    for folder in (os.path.dirname(path), path.split("/")[0], "src", "include", "bench"):
         target = os.path.normpath(os.path.join(folder, include))
         if os.path.isfile(os.path.join(root, target)):
             return target

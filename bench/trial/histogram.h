@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace cli {
+namespace bench {
 
-/// How long many calls took, in memory that does not grow with them.
+/// How long many operations took, in memory that does not grow with them.
 ///
 /// Quantiles are right to 1/128: a bucket is that much wide, relative to the times in it. Least,
 /// most and mean are exact.
@@ -15,12 +15,23 @@ class Histogram {
  public:
   Histogram();
   void add(std::chrono::nanoseconds time);
+  void add(const Histogram& others);
+
+  /// A bucket that is not empty: the longest time in it, and how many fell into it.
+  struct Bucket {
+    std::uint64_t longest;
+    std::uint64_t count;
+  };
+  [[nodiscard]] std::vector<Bucket> buckets() const;
+  /// One that another process has measured; of its sum, what its buckets tell.
+  [[nodiscard]] static Histogram of(const std::vector<Bucket>& buckets, std::uint64_t least,
+                                    std::uint64_t most);
 
   [[nodiscard]] std::uint64_t count() const { return count_; }
   [[nodiscard]] std::chrono::nanoseconds least() const;
   [[nodiscard]] std::chrono::nanoseconds most() const;
   [[nodiscard]] std::chrono::nanoseconds mean() const;
-  /// The time that at least `fraction` of all calls did not exceed; 0 when there were none.
+  /// The time that at least `fraction` of all did not exceed; 0 when there were none.
   [[nodiscard]] std::chrono::nanoseconds quantile(double fraction) const;
 
  private:
@@ -31,4 +42,4 @@ class Histogram {
   std::uint64_t most_ = 0;
 };
 
-}  // namespace cli
+}  // namespace bench

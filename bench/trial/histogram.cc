@@ -1,10 +1,10 @@
-#include "histogram.h"
+#include "trial/histogram.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 
-namespace cli {
+namespace bench {
 
 namespace {
 
@@ -39,6 +39,37 @@ void Histogram::add(std::chrono::nanoseconds time) {
   most_ = std::max(most_, nanoseconds);
 }
 
+void Histogram::add(const Histogram& others) {
+  for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
+    buckets_[bucket] += others.buckets_[bucket];
+  }
+  count_ += others.count_;
+  sum_ += others.sum_;
+  least_ = std::min(least_, others.least_);
+  most_ = std::max(most_, others.most_);
+}
+
+std::vector<Histogram::Bucket> Histogram::buckets() const {
+  std::vector<Bucket> filled;
+  for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
+    if (buckets_[bucket] > 0) filled.push_back({longest_in(bucket), buckets_[bucket]});
+  }
+  return filled;
+}
+
+Histogram Histogram::of(const std::vector<Bucket>& buckets, std::uint64_t least,
+                        std::uint64_t most) {
+  Histogram histogram;
+  for (const Bucket& bucket : buckets) {
+    histogram.buckets_[bucket_of(bucket.longest)] += bucket.count;
+    histogram.count_ += bucket.count;
+    histogram.sum_ += bucket.longest * bucket.count;
+  }
+  histogram.least_ = least;
+  histogram.most_ = most;
+  return histogram;
+}
+
 std::chrono::nanoseconds Histogram::least() const {
   return std::chrono::nanoseconds(count_ == 0 ? 0 : least_);
 }
@@ -61,4 +92,4 @@ std::chrono::nanoseconds Histogram::quantile(double fraction) const {
   return {};
 }
 
-}  // namespace cli
+}  // namespace bench

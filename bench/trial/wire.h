@@ -1,0 +1,37 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "trial/histogram.h"
+
+/// What the processes of a trial and the one that has started them say to each other, over a
+/// socket pair.
+namespace bench {
+
+/// Do so much.
+struct Order {
+  std::uint64_t operations = 0;
+  std::uint64_t warm_up_milliseconds = 0;  ///< Not 0: in place of those, as many as fit in.
+  double rate = 0;  ///< Operations a second, begun by the clock, whatever the ones before take; 0:
+                    ///< one after the other.
+};
+
+/// It was done. In fan-in each client says so of its own part.
+struct Done {
+  std::uint64_t operations = 0;
+  std::chrono::nanoseconds wall{};
+  Histogram times;    ///< Empty for what has no time of its own.
+  std::string error;  ///< Why it was not done.
+};
+
+/// Each throws std::system_error; the receivers, std::runtime_error when the other side has gone.
+void send_order(int socket, const Order& order);
+/// None: the other side has gone.
+[[nodiscard]] std::optional<Order> receive_order(int socket);
+void send_done(int socket, const Done& done);
+[[nodiscard]] Done receive_done(int socket);
+
+}  // namespace bench

@@ -1,0 +1,178 @@
+#include "ways/shared_memory.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ways/byte_ring.h"
+#include "ways/shared.h"
+
+namespace bench {
+
+namespace {
+
+constexpr std::size_t batch_bytes = 32 * 1024;
+
+class RingEnd final : public End {
+ public:
+  RingEnd(ByteRing& in, ByteRing& out, RingWait wait, std::size_t batch, const Task& task)
+      : in_(in, ring_capacity(task.bytes), wait),
+        out_(out, ring_capacity(task.bytes), wait, batch),
+        room_(task.bytes) {}
+  void send(std::span<const std::byte> message) override { out_.put(message); }
+  void flush() override { out_.publish(); }
+  std::span<const std::byte> receive(std::size_t bytes) override {
+    in_.take(std::span(room_).first(bytes));
+    return std::span(room_).first(bytes);
+  }
+
+ private:
+  RingConsumer in_;
+  RingProducer out_;
+  std::vector<std::byte> room_;
+};
+
+class RingWay : public Way {
+ public:
+  RingWay(RingWait wait, std::size_t batch) : wait_(wait), batch_(batch) {}
+  void prepare(const Task& task) override {
+    Way::prepare(task);
+    rings_ = make_rings();
+  }
+  void serve(const std::function<void()>& ready) override {
+    ready();
+    RingEnd end(rings_->there, rings_->back, wait_, batch_, task());
+    serve_all(end, task());
+  }
+  std::unique_ptr<Caller> connect(unsigned) override {
+    return std::make_unique<EndCaller>(
+        std::make_unique<RingEnd>(rings_->back, rings_->there, wait_, batch_, task()));
+  }
+
+ protected:
+  virtual RingPair* make_rings() { return shared<RingPair>(); }
+
+ private:
+  const RingWait wait_;
+  const std::size_t batch_;
+  RingPair* rings_ = nullptr;
+};
+
+class MappedFileWay final : public RingWay {
+ public:
+  MappedFileWay() : RingWay(RingWait::aware, 1) {}
+
+ protected:
+  RingPair* make_rings() override {
+    const int file = ::open(path("rings").c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    demand(file >= 0, "open");
+    demand(::posix_fallocate(file, 0, sizeof(RingPair)) == 0, "posix_fallocate");
+    RingPair* const rings = shared<RingPair>(file);
+    ::close(file);
+    return rings;
+  }
+};
+
+/// Passes a descriptor, and hears of it.
+class MemoryFileCaller final : public Caller {
+ public:
+  explicit MemoryFileCaller(int socket) : socket_(socket) {}
+  void exchange(std::span<const std::byte>, std::span<std::byte>) override { refuse(); }
+  void send(std::span<const std::byte>) override { refuse(); }
+  void pass(const Messages& messages, std::uint64_t sequence) override {
+    const int file = ::memfd_create("payload", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    demand(file >= 0, "memfd_create");
+    demand(::ftruncate(file, static_cast<off_t>(messages.bytes())) == 0, "ftruncate");
+    void* const at = ::mmap(nullptr, messages.bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    demand(at != MAP_FAILED, "mmap");
+    messages.fill({static_cast<std::byte*>(at), messages.bytes()}, sequence);
+    demand(::munmap(at, messages.bytes()) == 0, "munmap");
+    demand(::fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0, "seal");
+    send_file(file);
+    ::close(file);
+    std::byte word;
+    demand(::recv(socket_, &word, 1, 0) == 1, "recv");
+  }
+
+ private:
+  static void refuse() { throw std::runtime_error("it passes payloads only"); }
+  void send_file(int file) const {
+    std::byte byte{};
+    iovec part = {&byte, 1};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof file)] = {};
+    msghdr message = {};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof file);
+    std::memcpy(CMSG_DATA(header), &file, sizeof file);
+    demand(::sendmsg(socket_, &message, MSG_NOSIGNAL) == 1, "sendmsg");
+  }
+
+  const int socket_;
+};
+
+class MemoryFileWay final : public Way {
+ public:
+  void prepare(const Task& task) override {
+    Way::prepare(task);
+    demand(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends_) == 0, "socketpair");
+  }
+  void serve(const std::function<void()>& ready) override {
+    ::close(ends_[0]);
+    ready();
+    Receiver receiver = receiver_for(task());
+    for (int file; (file = receive_file()) >= 0; ::close(file)) {
+      void* const at = ::mmap(nullptr, task().bytes, PROT_READ, MAP_PRIVATE, file, 0);
+      demand(at != MAP_FAILED, "mmap");
+      [[maybe_unused]] const bool answers =
+          receiver.take({static_cast<const std::byte*>(at), task().bytes});
+      demand(::munmap(at, task().bytes) == 0, "munmap");
+      const std::byte word{};
+      demand(::send(ends_[1], &word, 1, MSG_NOSIGNAL) == 1, "send");
+    }
+  }
+  std::unique_ptr<Caller> connect(unsigned) override {
+    ::close(ends_[1]);
+    return std::make_unique<MemoryFileCaller>(ends_[0]);
+  }
+
+ private:
+  /// -1 at the end.
+  [[nodiscard]] int receive_file() const {
+    std::byte byte;
+    iovec part = {&byte, 1};
+    int file = -1;
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof file)];
+    msghdr message = {};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    if (::recvmsg(ends_[1], &message, MSG_CMSG_CLOEXEC) <= 0) return -1;
+    const cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    if (header == nullptr) throw std::runtime_error("a message without a descriptor");
+    std::memcpy(&file, CMSG_DATA(header), sizeof file);
+    return file;
+  }
+
+  int ends_[2] = {-1, -1};
+};
+
+}  // namespace
+
+std::unique_ptr<Way> make_shared_memory_way(RingWait wait) {
+  return std::make_unique<RingWay>(wait, 1);
+}
+std::unique_ptr<Way> make_batched_memory_way() {
+  return std::make_unique<RingWay>(RingWait::aware, batch_bytes);
+}
+std::unique_ptr<Way> make_mapped_file_way() { return std::make_unique<MappedFileWay>(); }
+std::unique_ptr<Way> make_memory_file_way() { return std::make_unique<MemoryFileWay>(); }
+
+}  // namespace bench

@@ -1,0 +1,51 @@
+// A peer as those in bench/peers are, for trial_test.cc: nothing is inherited by its two sides.
+
+#include "trial/peer.h"
+
+#include <sys/un.h>
+
+#include "ways/socket_ends.h"
+
+namespace {
+
+using bench::demand;
+using bench::Socket;
+
+class PeerWay final : public bench::Way {
+ public:
+  void serve(const std::function<void()>& ready) override {
+    const Socket listener(::socket(AF_UNIX, SOCK_STREAM, 0));
+    const sockaddr_un name = address();
+    demand(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0,
+           "bind");
+    demand(::listen(listener.get(), 1) == 0, "listen");
+    ready();
+    bench::SocketEnd end(Socket(::accept(listener.get(), nullptr, nullptr)), task(), true);
+    serve_all(end, task());
+  }
+  std::unique_ptr<bench::Caller> connect(unsigned) override {
+    Socket socket(::socket(AF_UNIX, SOCK_STREAM, 0));
+    const sockaddr_un name = address();
+    demand(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0,
+           "connect");
+    return std::make_unique<bench::EndCaller>(
+        std::make_unique<bench::SocketEnd>(std::move(socket), task(), true));
+  }
+
+ private:
+  [[nodiscard]] sockaddr_un address() const {
+    sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = {}};
+    path("server").copy(name.sun_path, sizeof name.sun_path - 1);
+    return name;
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return bench::run_peer(argc, argv,
+                         {.name = "a peer",
+                          .does = "a Unix socket, in a program of its own",
+                          .works = {bench::Work::round_trip, bench::Work::one_way},
+                          .make = [] { return std::make_unique<PeerWay>(); }});
+}

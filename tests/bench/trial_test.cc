@@ -1,0 +1,252 @@
+// What tells a good way from one that loses, corrupts, delays or hangs.
+
+#include "trial/trial.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <filesystem>
+
+#include "trial/peer.h"
+#include "ways/socket_ends.h"
+
+namespace bench {
+namespace {
+
+using namespace std::chrono_literals;
+
+enum class Fault { none, lose, twice, corrupt, cut, mix_up, delay, stall, hang, end, fail };
+
+constexpr std::uint64_t bad_message = 20;
+
+void rest(std::chrono::nanoseconds time) {
+  const timespec duration = {.tv_sec = 0, .tv_nsec = time.count()};
+  ::clock_nanosleep(CLOCK_MONOTONIC, 0, &duration, nullptr);
+}
+
+/// Does one thing wrong with the messages that it sends.
+class FaultyEnd final : public End {
+ public:
+  FaultyEnd(Socket socket, const Task& task, Fault fault)
+      : end_(std::move(socket), task, false), fault_(fault) {}
+
+  void send(std::span<const std::byte> message) override {
+    const bool is_bad = sent_++ == bad_message;
+    std::vector<std::byte> copy(message.begin(), message.end());
+    if (fault_ == Fault::delay && sent_ % 10 == 0) rest(2ms);
+    if (fault_ == Fault::stall && is_bad) rest(30ms);
+    if (is_bad && fault_ == Fault::lose) return;
+    if (is_bad && fault_ == Fault::corrupt) copy[copy.size() / 2] ^= std::byte{4};
+    if (is_bad && fault_ == Fault::cut) copy.pop_back();
+    if (fault_ == Fault::mix_up && is_bad) return kept_.swap(copy);
+    end_.send(copy);
+    if (is_bad && fault_ == Fault::twice) end_.send(copy);
+    if (!kept_.empty()) end_.send(std::exchange(kept_, {}));
+  }
+  std::span<const std::byte> receive(std::size_t bytes) override { return end_.receive(bytes); }
+
+ private:
+  SocketEnd end_;
+  const Fault fault_;
+  std::uint64_t sent_ = 0;
+  std::vector<std::byte> kept_;
+};
+
+class FaultyWay final : public Way {
+ public:
+  explicit FaultyWay(Fault fault) : fault_(fault) {}
+  void prepare(const Task& task) override {
+    Way::prepare(task);
+    demand(::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends_) == 0, "socketpair");
+  }
+  void serve(const std::function<void()>& ready) override {
+    ready();
+    SocketEnd end(Socket(ends_[1]), task(), false);
+    Receiver receiver = receiver_for(task());
+    for (std::uint64_t i = 0; serve_one(end, receiver, task()); ++i) {
+      if (i < bad_message) continue;
+      if (fault_ == Fault::hang) ::pause();
+      if (fault_ == Fault::end) ::_exit(0);
+      if (fault_ == Fault::fail) throw std::runtime_error("the disk is full");
+    }
+  }
+  std::unique_ptr<Caller> connect(unsigned) override {
+    return std::make_unique<EndCaller>(
+        std::make_unique<FaultyEnd>(Socket(ends_[0]), task(), fault_));
+  }
+
+ private:
+  const Fault fault_;
+  int ends_[2];
+};
+
+WayEntry way_with(Fault fault) {
+  return {.name = "faulty", .does = "", .works = {}, .make = [fault] {
+            return std::make_unique<FaultyWay>(fault);
+          }};
+}
+
+/// How a round of it ends; empty: well.
+std::string failure_of(Fault fault, Work work) {
+  const WayEntry way = way_with(fault);
+  try {
+    Trial trial(way, {.work = work, .bytes = 200}, Placement::free, 500ms);
+    [[maybe_unused]] const Round round = trial.run(100);
+    return {};
+  } catch (const TrialFailed& failed) {
+    return failed.what();
+  }
+}
+
+struct Expected {
+  const char* name;
+  Fault fault;
+  const char* one_way;
+  const char* round_trip;
+};
+
+class Faults : public ::testing::TestWithParam<Expected> {};
+
+TEST_P(Faults, AreFoundAndNamed) {
+  EXPECT_NE(failure_of(GetParam().fault, Work::one_way).find(GetParam().one_way), std::string::npos)
+      << failure_of(GetParam().fault, Work::one_way);
+  EXPECT_NE(failure_of(GetParam().fault, Work::round_trip).find(GetParam().round_trip),
+            std::string::npos)
+      << failure_of(GetParam().fault, Work::round_trip);
+}
+
+constexpr const char* given_up = "faulty: nothing has come back for";
+INSTANTIATE_TEST_SUITE_P(
+    OfAWay, Faults,
+    ::testing::Values(
+        Expected{"lose", Fault::lose, "messages are lost: 1 before message 21", given_up},
+        Expected{"twice", Fault::twice, "came again, or too late, in place of message 21",
+                 "came again, or too late, in place of message 21"},
+        Expected{"corrupt", Fault::corrupt,
+                 "message 20 is not what was sent: it differs at byte 100",
+                 "message 20 is not what was sent: it differs at byte 100"},
+        Expected{"cut", Fault::cut, "message 20 has 199 bytes in place of 200",
+                 "message 20 has 199 bytes in place of 200"},
+        Expected{"mix_up", Fault::mix_up, "messages are lost: 1 before message 21", given_up},
+        Expected{"hang", Fault::hang, given_up, given_up},
+        Expected{"end", Fault::end, "the server has ended", "the server has ended"},
+        Expected{"fail", Fault::fail, "server: the disk is full", "server: the disk is full"}),
+    [](const auto& fault) { return fault.param.name; });
+
+TEST(Trial, CountsWhatItsProcessesDo) {
+  const WayEntry way = way_with(Fault::none);
+  Trial trial(way, {.work = Work::round_trip, .bytes = 200}, Placement::free);
+  trial.warm_up();
+  const Round round = trial.run(500);
+  EXPECT_EQ(round.operations, 500u);
+  EXPECT_EQ(round.times.count(), 500u);
+  EXPECT_GT(round.wall, 0ns);
+  EXPECT_GT(round.server_cpu, 0ns);
+  EXPECT_GT(round.client_cpu, 0ns);
+}
+
+TEST(Trial, TellsWhatAConnectionTakesOfTheServersMemory) {
+  const auto socket = std::ranges::find(ways(), "tincan, socket", &WayEntry::name);
+  Trial trial(*socket, {.work = Work::idle, .bytes = 64}, Placement::free);
+  const std::size_t before = trial.run(1).server_bytes;
+  const std::size_t after = trial.run(400).server_bytes;
+  EXPECT_GT(after, before + 400 * 200);
+}
+
+// A send(2) and a recv(2) on either side.
+TEST(Trial, CountsSystemCalls) {
+  const WayEntry way = way_with(Fault::none);
+  Trial trial(way, {.work = Work::round_trip, .bytes = 200}, Placement::free);
+  const auto calls = trial.system_calls_an_operation(100);
+  if (!calls) GTEST_SKIP() << "this process may not trace others, or not in time";
+  EXPECT_NEAR(*calls, 4, 0.2);
+}
+
+TEST(Trial, ShowsWhatAWayDelays) {
+  const WayEntry way = way_with(Fault::delay);
+  Trial trial(way, {.work = Work::round_trip, .bytes = 200}, Placement::free);
+  const Round round = trial.run(100);
+  EXPECT_GE(round.times.quantile(0.95), 2ms);
+  EXPECT_GE(round.wall, 20ms);
+}
+
+// No coordinated omission: those that wait for the one that stalls are late, too.
+TEST(Trial, MeasuresFromWhenAnOperationWasDue) {
+  const WayEntry way = way_with(Fault::stall);
+  Trial trial(way, {.work = Work::round_trip, .bytes = 200}, Placement::free);
+  const Round round = trial.run(100, 1000);
+  EXPECT_GE(round.times.quantile(0.9), 10ms);
+  EXPECT_GE(round.wall, 90ms);
+}
+
+TEST(Trial, LeavesNothingBehindHoweverItEnds) {
+  const std::string folder = ::testing::TempDir() + "trials";
+  std::filesystem::create_directories(folder);
+  ::setenv("TMPDIR", folder.c_str(), 1);
+  for (const Fault fault : {Fault::none, Fault::lose, Fault::hang, Fault::end}) {
+    static_cast<void>(failure_of(fault, Work::one_way));
+  }
+  ::unsetenv("TMPDIR");
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";
+}
+
+/// Each way at each of its works.
+class EveryWay : public ::testing::TestWithParam<WayEntry> {};
+
+std::string failure_of(const WayEntry& way, Work work) {
+  const std::size_t bytes = std::clamp<std::size_t>(1000, way.bytes_min, way.bytes_max);
+  const unsigned clients = work == Work::fan_in ? 3 : 1;
+  try {
+    Trial trial(way, {.work = work, .bytes = bytes, .clients = clients}, Placement::free);
+    if (work != Work::idle) trial.warm_up();
+    for (int i = 0; i < 2; ++i) {
+      const Round round = trial.run(20);
+      EXPECT_EQ(round.operations, 20u * clients);
+    }
+    return {};
+  } catch (const TrialFailed& failed) {
+    return failed.what();
+  }
+}
+
+TEST_P(EveryWay, DoesAllItsWorks) {
+  ASSERT_FALSE(GetParam().works.empty());
+  for (const Work work : GetParam().works) {
+    const std::string failure = failure_of(GetParam(), work);
+    if (failure.find("mq_open: Function not implemented") != std::string::npos) {
+      GTEST_SKIP() << "this kernel has no POSIX queues";
+    }
+    EXPECT_EQ(failure, "") << "work " << static_cast<int>(work);
+  }
+}
+
+std::string test_name(const ::testing::TestParamInfo<WayEntry>& way) {
+  std::string name;
+  for (const char letter : way.param.name) {
+    if (std::isalnum(static_cast<unsigned char>(letter)) != 0) name += letter;
+  }
+  return name;
+}
+INSTANTIATE_TEST_SUITE_P(OfThem, EveryWay, ::testing::ValuesIn(ways()), test_name);
+
+TEST(Peer, IsAWayInAProgramOfItsOwn) {
+  const auto peer = describe_peer(TINCAN_BINARY_DIR "/tests/bench_peer");
+  ASSERT_TRUE(peer);
+  EXPECT_EQ(peer->name, "a peer");
+  for (const Work work : peer->works) EXPECT_EQ(failure_of(*peer, work), "");
+  WayEntry wrong = *peer;
+  wrong.program = "/nowhere/peer";
+  EXPECT_NE(failure_of(wrong, Work::round_trip).find("/nowhere/peer: No such file"),
+            std::string::npos);
+}
+
+TEST(Peer, IsNoProgramThatSaysSomethingElse) {
+  EXPECT_FALSE(describe_peer("/bin/echo"));
+  EXPECT_FALSE(describe_peer("/nowhere/peer"));
+}
+
+}  // namespace
+}  // namespace bench
