@@ -13,5 +13,7 @@ namespace cli {
 [[nodiscard]] Command add_call(CLI::App& tool, bool dash_is_literal);
 [[nodiscard]] Command add_ping(CLI::App& tool);
 [[nodiscard]] Command add_bytes(CLI::App& tool);
+/// `command`: the whole command line, for its results.
+[[nodiscard]] Command add_bench(CLI::App& tool, std::string command);
 
 }  // namespace cli

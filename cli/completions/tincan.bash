@@ -43,7 +43,8 @@ _tincan() {
   local listen='--mode --group --allow-uid --allow-gid'
 
   if ((COMP_CWORD == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W 'serve call ping bytes --help --version' -- "$current")
+    words=(serve call ping bytes bench --help --version)
+    mapfile -t COMPREPLY < <(compgen -W "${words[*]}" -- "$current")
     return
   fi
   for ((place = 2; place < COMP_CWORD; place++)); do
@@ -62,6 +63,9 @@ _tincan() {
     -s | --size) words=(56 1KiB 64KiB 1MiB) ;;
     -i | --interval) words=(0 0.2 1) ;;
     --transport) words=(socket ring auto) ;;
+    --work) words=(round-trip one-way fan-in set-up payload idle) ;;
+    --placement) words=(different same free) ;;
+    --round-time) words=(10ms 20ms 100ms) ;;
     --group | --allow-gid)
       mapfile -t COMPREPLY < <(compgen -g -- "$current")
       return
@@ -70,7 +74,9 @@ _tincan() {
       mapfile -t COMPREPLY < <(compgen -u -- "$current")
       return
       ;;
-    --method | --max-running | -c | --count) return ;;
+    --method | --max-running | -c | --count | --clients | --rate | --ways | --baseline | --rounds)
+      return
+      ;;
   esac
   if ((${#words[@]})); then
     mapfile -t COMPREPLY < <(compgen -W "${words[*]}" -- "$current")
@@ -88,6 +94,9 @@ _tincan() {
     ping) words=(-c --count -s --size -i --interval --flood --timeout --transport
       --server-uid $common) ;;
     bytes) words=(--listen $listen --timeout --server-uid -v --verbose $common) ;;
+    bench) words=(--quick --full --work -s --size --placement --clients --rate --ways --baseline
+      --load --rounds --round-time --peers --peers-from --list --csv --compare --report --from
+      $common) ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "${words[*]}" -- "$current")
 }

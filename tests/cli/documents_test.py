@@ -48,8 +48,8 @@ class ManPages(unittest.TestCase):
             # A line that begins with a dot or a quote and is no macro would vanish.
             self.assertEqual(re.findall(r"^'.*", page, re.MULTILINE), [], name)
             macros = set(re.findall(r"^\.(\S+)", page, re.MULTILINE))
-            self.assertLessEqual(macros, {"TH", "SH", "TP", "PP", "B", "I", "BR", "RI", "BI", "IR",
-                                          "br", "nf", "fi"}, name)
+            self.assertLessEqual(macros, {"TH", "SH", "TP", "PP", "B", "I", "BR", "RB", "RI", "BI",
+                                          "IB", "IR", "br", "nf", "fi"}, name)
 
     def test_the_first_page_names_the_others(self):
         for command in tool.COMMANDS:
@@ -81,7 +81,8 @@ class Completions(unittest.TestCase):
 
     def test_bash_knows_short_options(self):
         for command, short in (("serve", {"-h"}), ("call", {"-h", "-v"}),
-                               ("ping", {"-h", "-c", "-s", "-i"}), ("bytes", {"-h", "-v"})):
+                               ("ping", {"-h", "-c", "-s", "-i"}), ("bytes", {"-h", "-v"}),
+                               ("bench", {"-h", "-s"})):
             self.assertEqual(self.bash(command, "-"), tool.long_options(command) | short)
 
     def test_bash_knows_that_no_options_follow_two_dashes(self):

@@ -13,7 +13,7 @@ import unittest
 
 SOURCE = os.environ["TINCAN_SOURCE_DIR"]
 TINCAN = os.path.join(os.environ["TINCAN_BINARY_DIR"], "tincan")
-COMMANDS = ("serve", "call", "ping", "bytes")
+COMMANDS = ("serve", "call", "ping", "bytes", "bench")
 
 sys.path.insert(0, os.path.join(SOURCE, "tests"))
 from support.eventually import PATIENCE, eventually  # noqa: E402,F401

@@ -1,0 +1,308 @@
+#include "bench/measure.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "bench/spread.h"
+#include "sizes.h"
+#include "trial/busy.h"
+#include "trial/trial.h"
+
+namespace cli {
+
+using bench::Round;
+using bench::Trial;
+using bench::Work;
+using std::chrono::nanoseconds;
+
+namespace {
+
+using BenchClock = std::chrono::steady_clock;
+
+/// The least that tells anything of how much they differ.
+constexpr unsigned rounds_min = 3;
+constexpr std::uint64_t idle_connections = 1000;
+/// By how much the kernel's memory may change while nobody does anything.
+constexpr std::size_t settled_bytes = std::size_t{64} << 10;
+/// Larger payloads are not kept by all rows at once: each begins anew with each round.
+constexpr std::size_t kept_payload_bytes_max = std::size_t{64} << 20;
+/// System calls are counted over so many operations, or what takes so long.
+constexpr std::uint64_t counted_operations_max = 200;
+constexpr nanoseconds counted_time = std::chrono::milliseconds(10);
+
+double per_operation(double value, const Round& round) {
+  return value / static_cast<double>(std::max<std::uint64_t>(1, round.operations));
+}
+
+/// What a round says of how long an operation takes: nanoseconds.
+double time_of(const Round& round) {
+  if (round.times.count() > 0) return static_cast<double>(round.times.quantile(0.5).count());
+  return per_operation(static_cast<double>(round.wall.count()), round);
+}
+
+/// The kernel frees what others have left a moment later.
+std::size_t settled_kernel_bytes() {
+  std::size_t before = bench::kernel_bytes();
+  for (int looks = 0; looks < 20; ++looks) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    const std::size_t bytes = bench::kernel_bytes();
+    if (std::max(before, bytes) - std::min(before, bytes) <= settled_bytes) return bytes;
+    before = bytes;
+  }
+  return before;
+}
+
+Json json_of_spread(const Spread& spread) {
+  return {{"median", spread.median}, {"low", spread.low}, {"high", spread.high}};
+}
+
+Json json_of_times(const bench::Histogram& times) {
+  return {{"p50", times.quantile(0.5).count()},  {"p90", times.quantile(0.9).count()},
+          {"p99", times.quantile(0.99).count()}, {"p999", times.quantile(0.999).count()},
+          {"max", times.most().count()},         {"mean", times.mean().count()}};
+}
+
+Json buckets_of(const bench::Histogram& times) {
+  Json buckets = Json::array();
+  for (const auto& bucket : times.buckets()) {
+    buckets.push_back(Json::array({bucket.longest, bucket.count}));
+  }
+  return buckets;
+}
+
+/// One way, and what its rounds came to.
+class Row {
+ public:
+  Row(const PlannedRow& planned, const PlannedTable& table) : planned_(planned), table_(table) {}
+
+  [[nodiscard]] bool is_measured() const { return planned_.left_out.empty() && failed_.empty(); }
+  [[nodiscard]] const std::string& name() const { return planned_.way->name; }
+  [[nodiscard]] const std::vector<Round>& rounds() const { return rounds_; }
+
+  /// Starts it, and finds out how many operations a round has.
+  void begin(nanoseconds round_time) {
+    attempt([&] {
+      start();
+      if (table_.work == Work::idle) return measure_idle();
+      operations_ = operations_in(round_time);
+      if (!is_kept()) trial_.reset();
+    });
+  }
+
+  void run_round() {
+    attempt([&] {
+      if (!trial_) start();
+      if (!is_large()) trial_->warm_up();
+      rounds_.push_back(trial_->run(operations_, table_.rate.value_or(0)));
+      times_.add(rounds_.back().times);
+      if (!is_kept()) trial_.reset();
+    });
+  }
+
+  void count_system_calls() {
+    attempt([&] {
+      if (rounds_.empty() || table_.work == Work::idle || is_large()) return;
+      if (!trial_) start();
+      const double time = std::max(
+          1.0, per_operation(static_cast<double>(rounds_.back().wall.count()), rounds_.back()) *
+                   table_.clients);
+      const auto fitting =
+          static_cast<std::uint64_t>(static_cast<double>(counted_time.count()) / time);
+      system_calls_ = trial_->system_calls_an_operation(
+          std::clamp<std::uint64_t>(fitting, 1, counted_operations_max));
+    });
+    trial_.reset();
+  }
+
+  [[nodiscard]] Json result(const Row* baseline) const {
+    Json row = {{"way", name()}, {"does", planned_.way->does}, {"bytes", planned_.bytes}};
+    if (!planned_.left_out.empty()) {
+      row["left_out"] = planned_.left_out;
+    } else if (!failed_.empty()) {
+      row["failed"] = failed_;
+    } else if (table_.work == Work::idle) {
+      row["memory"] = {{"server_bytes", server_bytes_}, {"kernel_bytes", kernel_bytes_}};
+    } else {
+      add_figures(row, baseline);
+    }
+    return row;
+  }
+
+ private:
+  void start() {
+    const bench::Task task = {
+        .work = table_.work, .bytes = planned_.bytes, .clients = table_.clients, .directory = {}};
+    trial_ = std::make_unique<Trial>(*planned_.way, task, table_.placement);
+  }
+
+  /// With a rate, as many as are due in that time.
+  [[nodiscard]] std::uint64_t operations_in(nanoseconds time) {
+    if (!table_.rate) return trial_->operations_in(time);
+    const double seconds = std::chrono::duration<double>(time).count();
+    return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(seconds * *table_.rate));
+  }
+
+  [[nodiscard]] bool is_kept() const {
+    if (planned_.way->is_alone) return false;
+    return !is_large();
+  }
+  [[nodiscard]] bool is_large() const {
+    return table_.work == Work::payload && planned_.bytes > kept_payload_bytes_max;
+  }
+
+  template <class Step>
+  void attempt(Step step) {
+    if (!is_measured()) return;
+    try {
+      step();
+    } catch (const std::exception& failure) {
+      failed_ = failure.what();
+      trial_.reset();
+    }
+  }
+
+  /// What one more connection takes of the server's memory, and of the kernel's.
+  void measure_idle() {
+    const std::size_t server_before = trial_->run(1).server_bytes;
+    const std::size_t kernel_before = settled_kernel_bytes();
+    const std::size_t server_after = trial_->run(idle_connections).server_bytes;
+    const std::size_t kernel_after = settled_kernel_bytes();
+    server_bytes_ = (server_after - std::min(server_before, server_after)) / idle_connections;
+    kernel_bytes_ = (kernel_after - std::min(kernel_before, kernel_after)) / idle_connections;
+    trial_.reset();
+  }
+
+  void add_figures(Json& row, const Row* baseline) const {
+    std::uint64_t operations = 0;
+    std::uint64_t switches = 0;
+    std::vector<double> rates;
+    std::vector<double> client_cpu;
+    std::vector<double> server_cpu;
+    for (const Round& round : rounds_) {
+      operations += round.operations;
+      switches += round.switches;
+      rates.push_back(
+          1e9 / std::max(1e-3, per_operation(static_cast<double>(round.wall.count()), round)));
+      client_cpu.push_back(per_operation(static_cast<double>(round.client_cpu.count()), round));
+      server_cpu.push_back(per_operation(static_cast<double>(round.server_cpu.count()), round));
+    }
+    const Spread rate = spread_of(rates);
+    row["rounds"] = rounds_.size();
+    row["operations"] = operations;
+    row["time"] = times_.count() > 0 ? json_of_times(times_) : Json();
+    row["per_second"] = json_of_spread(rate);
+    row["bytes_per_second"] = rate.median * static_cast<double>(planned_.bytes);
+    row["cpu"] = {{"client", spread_of(client_cpu).median},
+                  {"server", spread_of(server_cpu).median}};
+    row["switches"] = static_cast<double>(switches) / static_cast<double>(operations);
+    row["system_calls"] = system_calls_ ? Json(*system_calls_) : Json();
+    row["ratio"] = ratio_to(baseline);
+    row["memory"] = Json();
+    row["histogram"] = buckets_of(times_);
+  }
+
+  [[nodiscard]] Json ratio_to(const Row* baseline) const {
+    if (baseline == nullptr || baseline->rounds_.size() != rounds_.size()) return {};
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < rounds_.size(); ++i) {
+      ratios.push_back(time_of(rounds_[i]) / std::max(1.0, time_of(baseline->rounds_[i])));
+    }
+    return json_of_spread(spread_of(ratios));
+  }
+
+  const PlannedRow& planned_;
+  const PlannedTable& table_;
+  std::unique_ptr<Trial> trial_;
+  std::uint64_t operations_ = 0;
+  std::vector<Round> rounds_;
+  bench::Histogram times_;
+  std::optional<double> system_calls_;
+  std::size_t server_bytes_ = 0;
+  std::size_t kernel_bytes_ = 0;
+  std::string failed_;
+};
+
+class TableMeasurement {
+ public:
+  TableMeasurement(const PlannedTable& table, const Plan& plan, const TableProgress& progress)
+      : table_(table), plan_(plan), progress_(progress) {
+    for (const PlannedRow& row : table.rows) rows_.push_back(std::make_unique<Row>(row, table));
+  }
+
+  Json run() {
+    begin();
+    if (table_.work != Work::idle) run_rounds();
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      progress_(0.9 + 0.1 * share(i), "counting system calls of " + rows_[i]->name());
+      rows_[i]->count_system_calls();
+    }
+    Json table = head_of(table_);
+    const Row* const baseline = baseline_row();
+    for (const auto& row : rows_) table["rows"].push_back(row->result(baseline));
+    return table;
+  }
+
+ private:
+  [[nodiscard]] double share(std::size_t row) const {
+    return static_cast<double>(row) / static_cast<double>(rows_.size());
+  }
+
+  void begin() {
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      progress_(0.2 * share(i), "starting " + rows_[i]->name());
+      rows_[i]->begin(plan_.round_time);
+    }
+    if (table_.is_beside_load) busy_ = std::make_unique<bench::BusyProcesses>();
+  }
+
+  /// Each begins with another row, so that none is always behind the same one.
+  void run_rounds() {
+    const auto start = BenchClock::now();
+    for (unsigned round = 0; round < plan_.rounds; ++round) {
+      const nanoseconds so_far = BenchClock::now() - start;
+      if (round >= rounds_min && so_far > plan_.table_time) break;
+      for (std::size_t i = 0; i < rows_.size(); ++i) {
+        const double by_count = (round + share(i)) / plan_.rounds;
+        const double by_time = static_cast<double>((BenchClock::now() - start).count()) /
+                               static_cast<double>(plan_.table_time.count());
+        Row& row = *rows_[(i + round) % rows_.size()];
+        progress_(0.2 + 0.7 * std::min(1.0, std::max(by_count, by_time)), row.name());
+        row.run_round();
+      }
+    }
+    busy_.reset();
+  }
+
+  [[nodiscard]] const Row* baseline_row() const {
+    for (const auto& row : rows_) {
+      if (row->name() == table_.baseline && row->is_measured()) return row.get();
+    }
+    return nullptr;
+  }
+
+  const PlannedTable& table_;
+  const Plan& plan_;
+  const TableProgress& progress_;
+  std::vector<std::unique_ptr<Row>> rows_;
+  std::unique_ptr<bench::BusyProcesses> busy_;
+};
+
+}  // namespace
+
+Json head_of(const PlannedTable& table) {
+  return {{"work", name_of(table.work)},
+          {"bytes", table.bytes},
+          {"placement", name_of(table.placement)},
+          {"beside", table.is_beside_load ? Json("a busy process on each CPU") : Json()},
+          {"clients", table.clients},
+          {"rate", table.rate ? Json(*table.rate) : Json()},
+          {"baseline", table.baseline}};
+}
+
+Json measure(const PlannedTable& table, const Plan& plan, const TableProgress& progress) {
+  return TableMeasurement(table, plan, progress).run();
+}
+
+}  // namespace cli

@@ -1,0 +1,156 @@
+#include "bench/table.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "sizes.h"
+#include "text.h"
+
+namespace cli {
+
+namespace {
+
+/// Three digits that count: "0.26", "4.51", "47.3", "1279".
+std::string three_digits(double value) {
+  if (value < 10) return fmt::format("{:.2f}", value);
+  return value < 100 ? fmt::format("{:.1f}", value) : fmt::format("{:.0f}", value);
+}
+
+/// "812", "13.4k", "1.96M".
+std::string short_count(double value) {
+  if (value < 1000) return three_digits(value);
+  if (value < 1e6) return three_digits(value / 1e3) + "k";
+  return value < 1e9 ? three_digits(value / 1e6) + "M" : three_digits(value / 1e9) + "G";
+}
+
+/// "0.0057 ±18%", "1.04 ±6%".
+std::string ratio_text(const Json& ratio) {
+  if (ratio.is_null()) return "";
+  const double median = ratio["median"];
+  const double spread = (ratio["high"].get<double>() - ratio["low"].get<double>()) / 2;
+  const std::string value = median < 0.1  ? fmt::format("{:.2g}", median)
+                            : median < 10 ? fmt::format("{:.2f}", median)
+                                          : fmt::format("{:.0f}", median);
+  return fmt::format("{} ±{:.0f}%", value, 100 * spread / std::max(median, 1e-9));
+}
+
+/// What does not belong to a kind of work, or is not known.
+std::string number_text(const Json& value, int digits) {
+  if (value.is_null()) return "-";
+  const double number = value;
+  return number < 1000 ? fmt::format("{:.{}f}", number, digits) : short_count(number);
+}
+
+/// Times in the unit that suits the table.
+struct Unit {
+  const char* name;
+  double nanoseconds;
+};
+
+Unit unit_of(const Json& table) {
+  double least = 1e18;
+  for (const Json& row : table["rows"]) {
+    if (row.contains("time") && !row["time"].is_null()) {
+      least = std::min(least, row["time"]["p50"].get<double>());
+    }
+  }
+  return least < 1e18 && least > 1e6 ? Unit{"ms", 1e6} : Unit{"µs", 1e3};
+}
+
+std::string cpu_text(const Json& row, const Unit& unit) {
+  return three_digits(row["cpu"]["client"].get<double>() / unit.nanoseconds) + "+" +
+         three_digits(row["cpu"]["server"].get<double>() / unit.nanoseconds);
+}
+
+std::string ending_of_row(const Json& row) {
+  return fmt::format("{:>6}{:>6}{:>12}", number_text(row["switches"], 1),
+                     number_text(row["system_calls"], 1), ratio_text(row["ratio"]));
+}
+
+std::string timed_row(const Json& row, const Unit& unit, bool shows_bytes) {
+  const auto time = [&](const char* which) {
+    return three_digits(row["time"][which].get<double>() / unit.nanoseconds);
+  };
+  const double rate = shows_bytes ? row["bytes_per_second"].get<double>()
+                                  : row["per_second"]["median"].get<double>();
+  return fmt::format("{:>7}{:>7}{:>7}{:>7}{:>7}{:>8}{:>12}{}", time("p50"), time("p90"),
+                     time("p99"), time("p999"), time("max"), short_count(rate), cpu_text(row, unit),
+                     ending_of_row(row));
+}
+
+std::string streamed_row(const Json& row, const Unit& unit) {
+  const Json& rate = row["per_second"];
+  return fmt::format("{:>9}{:>17}{:>9}{:>12}{}", short_count(rate["median"]),
+                     short_count(rate["low"]) + " … " + short_count(rate["high"]),
+                     short_count(row["bytes_per_second"]), cpu_text(row, unit), ending_of_row(row));
+}
+
+std::string idle_row(const Json& row) {
+  return fmt::format("{:>12}{:>12}", row["memory"]["server_bytes"].get<std::uint64_t>(),
+                     row["memory"]["kernel_bytes"].get<std::uint64_t>());
+}
+
+std::string head_of_columns(const Json& table, const Unit& unit) {
+  const auto work = table["work"].get<std::string>();
+  const std::string cpu = fmt::format("CPU {}", unit.name);
+  const std::string ending = fmt::format("{:>6}{:>6}{:>12}", "sw", "calls", "to baseline");
+  if (work == "idle") return fmt::format("{:>12}{:>12}", "server B", "kernel B");
+  if (work == "one way") {
+    return fmt::format("{:>9}{:>17}{:>9}{:>12}{}", "/s", "of the rounds", "B/s", cpu, ending);
+  }
+  return fmt::format("{:>7}{:>7}{:>7}{:>7}{:>7}{:>8}{:>12}{}", fmt::format("p50 {}", unit.name),
+                     "p90", "p99", "p99.9", "max", work == "payload" ? "B/s" : "/s", cpu, ending);
+}
+
+std::string text_of_row(const Json& row, const std::string& work, const Unit& unit) {
+  if (row.contains("left_out")) return "  left out: " + row["left_out"].get<std::string>();
+  if (row.contains("failed")) return "  FAILED: " + row["failed"].get<std::string>();
+  if (work == "idle") return idle_row(row);
+  return work == "one way" ? streamed_row(row, unit) : timed_row(row, unit, work == "payload");
+}
+
+std::string capitalised(std::string text) {
+  if (!text.empty()) text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+  return text;
+}
+
+}  // namespace
+
+std::string title_of(const Json& table) {
+  const auto work = table["work"].get<std::string>();
+  std::string title = capitalised(work);
+  if (work == "idle") return title + " connections: bytes of memory for each";
+  title += " of " + format_size(table["bytes"].get<std::uint64_t>());
+  if (work == "fan-in") {
+    title += ", " + counted(table["clients"].get<unsigned>(), "client", "clients");
+  }
+  const auto placement = table["placement"].get<std::string>();
+  title += placement == "free" ? ", wherever the kernel puts them" : ", " + placement;
+  if (!table["beside"].is_null()) title += ", beside " + table["beside"].get<std::string>();
+  if (!table["rate"].is_null())
+    title += fmt::format(", {:g} a second", table["rate"].get<double>());
+  return title;
+}
+
+std::string text_of_table(const Json& table) {
+  const Unit unit = unit_of(table);
+  const auto work = table["work"].get<std::string>();
+  std::string text = fmt::format("{}\n", title_of(table));
+  text += fmt::format("{:<21}{}\n", "", head_of_columns(table, unit));
+  for (const Json& row : table["rows"]) {
+    text += fmt::format("{:<21}{}\n", row["way"].get<std::string>(), text_of_row(row, work, unit));
+  }
+  return text;
+}
+
+std::string legend() {
+  return "p50 … max: of all rounds. CPU: client + server, for each operation, also what is burnt "
+         "in\n"
+         "looking. sw: context switches, calls: system calls of both sides, for each operation.\n"
+         "to baseline: the time of an operation against that of unix stream in the same round; "
+         "the\n"
+         "median of the rounds, and half of what nine tenths of them lie between.\n";
+}
+
+}  // namespace cli

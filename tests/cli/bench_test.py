@@ -1,0 +1,192 @@
+"""`tincan bench`: what it measures, says, refuses, and leaves behind."""
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import unittest
+
+import tool
+from tool import FAILED, SUCCESS, USAGE, eventually
+
+BRIEFLY = ("--rounds", "2", "--round-time", "1ms")
+
+
+class Bench(tool.Tool):
+    def setUp(self):
+        super().setUp()
+        self.scratch = os.path.join(self.folder, "scratch")
+        os.mkdir(self.scratch)
+        self.environment = {**os.environ, "TMPDIR": self.scratch}
+
+    def bench(self, *arguments):
+        return self.run_tool("bench", *arguments, env=self.environment)
+
+    def results(self, *arguments):
+        status, output, errors = self.bench(*arguments, "--json")
+        self.assertEqual((status, errors), (SUCCESS, b""))
+        return json.loads(output)
+
+    def tearDown(self):
+        self.assertEqual(os.listdir(self.scratch), [])
+
+
+class Results(Bench):
+    def test_have_every_way_that_does_a_work(self):
+        results = self.results("--work", "round-trip", "--placement", "free", "--size", "1KiB",
+                               *BRIEFLY)
+        (table,) = results["tables"]
+        ways = {row["way"]: row for row in table["rows"]}
+        for name in ("unix stream", "unix seqpacket", "unix datagram", "TCP, IPv4", "UDP, IPv4",
+                     "pipe", "FIFO", "POSIX queue", "System V queue", "eventfd", "signal",
+                     "mapped file", "memory, spinning", "memory, futex", "memory, looking",
+                     "tincan, socket", "tincan, ring", "tincan"):
+            row = ways[name]
+            self.assertNotIn("failed", row)
+            self.assertEqual(row["rounds"], 2)
+            time = row["time"]
+            self.assertLessEqual(0, time["p50"])
+            self.assertLessEqual(time["p50"], time["p99"])
+            self.assertLessEqual(time["p99"], time["max"])
+            self.assertEqual(sum(count for _, count in row["histogram"]), row["operations"])
+            self.assertGreater(row["cpu"]["client"] + row["cpu"]["server"], 0)
+        self.assertEqual(ways["unix stream"]["ratio"]["median"], 1)
+
+    def test_have_every_work(self):
+        results = self.results("--work", "one-way,fan-in,set-up,payload,idle", "--placement",
+                               "free", "--size", "8KiB", "--ways", "unix stream,tincan",
+                               "--clients", "2", *BRIEFLY)
+        works = {table["work"] for table in results["tables"]}
+        self.assertEqual(works, {"one way", "fan-in", "set-up", "payload", "idle"})
+        for table in results["tables"]:
+            for row in table["rows"]:
+                self.assertNotIn("failed", row)
+                if table["work"] == "idle":
+                    self.assertLess(row["memory"]["server_bytes"], 100_000)
+                else:
+                    self.assertGreater(row["bytes_per_second"], 0)
+
+    def test_leave_out_what_a_way_does_not_carry_and_say_why(self):
+        results = self.results("--work", "round-trip", "--size", "64KiB", "--placement", "free",
+                               "--ways", "POSIX queue,eventfd", *BRIEFLY)
+        rows = {row["way"]: row for row in results["tables"][0]["rows"]}
+        self.assertIn("at most here", rows["POSIX queue"]["left_out"])
+        self.assertIn("8 bytes only", rows["eventfd"]["left_out"])
+
+    def test_of_a_rate_begin_so_many_operations(self):
+        results = self.results("--work", "round-trip", "--rate", "1000", "--placement", "free",
+                               "--ways", "unix stream", "--size", "100", "--rounds", "2",
+                               "--round-time", "50ms")
+        (row,) = [row for row in results["tables"][0]["rows"] if row["way"] == "unix stream"]
+        self.assertEqual(row["operations"], 2 * 50)
+        self.assertEqual(results["tables"][0]["rate"], 1000)
+
+
+class Output(Bench):
+    def test_is_tables_of_at_most_100_columns(self):
+        status, output, errors = self.bench("--work", "round-trip,one-way,payload,idle", "--size",
+                                            "8KiB", "--ways", "unix,memory,tincan", *BRIEFLY)
+        self.assertEqual((status, errors), (SUCCESS, b""))
+        tables = output.decode()
+        self.assertLessEqual(max(len(line) for line in tables.splitlines()), 100)
+        self.assertIn("Round trip of 8 KiB", tables)
+        self.assertRegex(tables, r"(?m)^tincan, ring +\d")
+
+    def test_can_be_read_again_as_text_csv_and_beside_new_ones(self):
+        arguments = ("--work", "round-trip", "--placement", "free", "--size", "100", "--ways",
+                     "pipe", *BRIEFLY)
+        results = self.results(*arguments)
+        earlier = os.path.join(self.folder, "earlier.json")
+        with open(earlier, "w", encoding="utf-8") as file:
+            json.dump(results, file)
+        status, output, _ = self.bench("--from", earlier)
+        self.assertEqual(status, SUCCESS)
+        self.assertRegex(output.decode(), r"(?m)^pipe +\d")
+        status, output, _ = self.bench("--from", earlier, "--csv")
+        rows = list(csv.DictReader(io.StringIO(output.decode())))
+        self.assertEqual([row["way"] for row in rows], ["unix stream", "pipe"])
+        self.assertEqual(rows[1]["p50_ns"], str(results["tables"][0]["rows"][1]["time"]["p50"]))
+        status, output, _ = self.bench(*arguments, "--compare", earlier)
+        self.assertEqual(status, SUCCESS)
+        self.assertRegex(output.decode(), r"2 rows are in both; \d of them as before")
+
+    def test_lists_the_ways(self):
+        status, output, _ = self.bench("--list")
+        self.assertEqual(status, SUCCESS)
+        self.assertRegex(output.decode(), r"(?m)^unix stream +socket\(AF_UNIX, SOCK_STREAM\)")
+
+
+class Mistakes(Bench):
+    def complaint(self, *arguments):
+        status, output, errors = self.bench(*arguments)
+        self.assertEqual(output, b"")
+        return status, errors.decode()
+
+    def test_in_arguments_are_named(self):
+        for arguments, words in ((("--work", "gossip"), "gossip is not round-trip, one-way"),
+                                 (("--size", "many"), "many is not a size"),
+                                 (("--size", "0"), "0 is not a size"),
+                                 (("--placement", "moon"), "moon is not different, same or free"),
+                                 (("--clients", "0"), "0 is not a number of clients"),
+                                 (("--rate", "fast"), "fast is not a rate"),
+                                 (("--rounds", "0"), "0 is not a number from 1"),
+                                 (("--ways", "telepathy", "--baseline", "none"),
+                                  "there is nothing to be measured"),
+                                 (("--quick", "--full"), "--quick")):
+            status, errors = self.complaint(*arguments)
+            self.assertEqual(status, USAGE, arguments)
+            self.assertIn(words, errors)
+
+    def test_in_files_are_found_before_anything_is_measured(self):
+        missing = os.path.join(self.folder, "missing.json")
+        self.assertEqual(self.complaint("--compare", missing),
+                         (FAILED, f"tincan: {missing}: No such file or directory\n"))
+        other = os.path.join(self.folder, "other.json")
+        with open(other, "w", encoding="utf-8") as file:
+            file.write('{"tables": 3}')
+        status, errors = self.complaint("--from", other)
+        self.assertEqual(status, FAILED)
+        self.assertIn("has no results of `tincan bench --json`", errors)
+
+    def test_without_peers_say_how_to_build_them(self):
+        status, errors = self.complaint("--peers-from", self.folder, "--quick")
+        self.assertEqual(status, FAILED)
+        self.assertIn("cmake --preset peers", errors)
+
+
+class Ends(Bench):
+    def test_at_a_signal_and_leaves_nothing_behind(self):
+        for ending in (signal.SIGINT, signal.SIGTERM):
+            process = self.start("bench", "--full", env=self.environment)
+            self.assertTrue(eventually(lambda: os.listdir(self.scratch)))
+            process.send_signal(ending)
+            _, errors = process.communicate(timeout=tool.PATIENCE)
+            self.assertEqual(process.returncode, FAILED)
+            self.assertIn(b"interrupted", errors)
+            self.assertEqual(os.listdir(self.scratch), [])
+
+    def test_when_its_reader_leaves_and_leaves_nothing_behind(self):
+        process = self.start("bench", "--full", "--ways", "pipe", *BRIEFLY, env=self.environment)
+        process.stdout.readline()
+        process.stdout.close()
+        self.assertEqual(process.wait(tool.PATIENCE), -signal.SIGPIPE)
+        self.assertEqual(os.listdir(self.scratch), [])
+
+    def test_with_a_failure_where_a_way_fails_and_goes_on_with_the_others(self):
+        # Paths of Unix sockets have at most 107 bytes: who needs one fails, and no other.
+        deep = os.path.join(self.folder, "d" * 100)
+        os.mkdir(deep)
+        status, output, _ = self.run_tool(
+            "bench", "--work", "round-trip", "--placement", "free", "--size", "100", "--ways",
+            "pipe,FIFO", *BRIEFLY, env={**os.environ, "TMPDIR": deep})
+        self.assertEqual(status, FAILED)
+        text = output.decode()
+        self.assertRegex(text, r"(?m)^unix stream +FAILED: unix stream: \S+ is too long$")
+        self.assertTrue(re.search(r"(?m)^pipe +\d", text))
+        self.assertEqual(os.listdir(deep), [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,177 @@
+"""`tincan bench --report`: a page that needs nothing but itself, from whatever results there are."""
+
+import copy
+import html.parser
+import json
+import os
+import re
+import shutil
+import unittest
+
+import tool
+from tool import FAILED, SUCCESS
+
+WORKS = ("round trip", "one way", "fan-in", "set-up", "payload", "idle")
+EVIL = "<b onx='1'>&\"';\nset output '{0}'\n!touch {0}\n`touch {0}` \u202e"
+
+
+class Page(html.parser.HTMLParser):
+    """What is wrong with a page: tags that do not end, scripts, and what it would have to load."""
+
+    WITHOUT_END = {"meta", "br", "hr", "img", "input"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.faults, self.plots = [], [], 0
+        self.feed(text)
+        self.faults += self.open
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in self.WITHOUT_END:
+            self.open.append(tag)
+        for name, value in attributes:
+            loads = name == "src" or name == "href" and tag != "a" and not value.startswith("#")
+            if loads or name.startswith("on"):
+                self.faults.append(f"{tag} {name}={value}")
+        if tag in ("script", "link"):
+            self.faults.append(tag)
+        self.plots += tag == "svg"
+
+    def handle_startendtag(self, tag, attributes):
+        pass
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.faults.append("/" + tag)
+
+
+class Report(tool.Tool):
+    results = None
+
+    def setUp(self):
+        super().setUp()
+        if not shutil.which("gnuplot"):
+            self.skipTest("gnuplot is not installed: scripts/packages installs it")
+        if Report.results is None:
+            Report.results = self.measure()
+
+    def measure(self):
+        """A little of everything."""
+        tables = []
+        for arguments in (("--work", "round-trip", "--size", "100,1KiB"),
+                          ("--work", "one-way", "--size", "100,1KiB"),
+                          ("--work", "fan-in", "--size", "1KiB", "--clients", "1,2"),
+                          ("--work", "set-up,idle", "--size", "64"),
+                          ("--work", "payload", "--size", "64KiB")):
+            status, output, errors = self.run_tool(
+                "bench", *arguments, "--placement", "free,same", "--ways",
+                "TCP, IPv4,pipe,memory,tincan,eventfd", "--rounds", "3", "--round-time", "1ms",
+                "--json")
+            self.assertEqual((status, errors), (SUCCESS, b""))
+            tables += json.loads(output)["tables"]
+        return {**json.loads(output), "tables": tables}
+
+    def write(self, results, folder="report", **options):
+        """Status, what was said, and the page."""
+        source = os.path.join(self.folder, "results.json")
+        with open(source, "w", encoding="utf-8") as file:
+            json.dump(results, file)
+        status, _, errors = self.run_tool("bench", "--from", source, "--report", folder, **options)
+        path = os.path.join(self.folder, folder, "index.html")
+        if status != SUCCESS:
+            return status, errors.decode(), None
+        with open(path, encoding="utf-8") as file:
+            return status, errors.decode(), file.read()
+
+    def assert_good(self, results):
+        status, errors, text = self.write(results)
+        self.assertEqual((status, errors), (SUCCESS, ""))
+        self.assertEqual(Page(text).faults, [])
+        self.assertEqual(re.findall(r"(?<![a-z])(?:nan|inf)(?![a-z])", text), [])
+        return text
+
+    def test_has_plots_tables_words_and_the_machine(self):
+        text = self.assert_good(self.results)
+        self.assertGreaterEqual(Page(text).plots, 6)
+        for words in ("In words", "Why Unix sockets", "When to use what", "IPC-Bench", "127,582",
+                      "All numbers", "The machine"):
+            self.assertIn(words, text)
+        for row in self.results["tables"][0]["rows"]:
+            self.assertIn(row["way"], text)
+
+    def test_of_any_part_of_the_results_is_good(self):
+        for work in WORKS:
+            tables = [table for table in self.results["tables"] if table["work"] == work]
+            self.assertTrue(tables, work)
+            self.assert_good({**self.results, "tables": tables})
+        self.assert_good({**self.results, "tables": []})
+
+    def test_of_rows_that_failed_or_took_no_time_is_good(self):
+        failed = copy.deepcopy(self.results)
+        zero = copy.deepcopy(self.results)
+        for table in failed["tables"]:
+            for row in table["rows"]:
+                row["failed"] = "nothing has come back for 20 s: given up"
+        for table in zero["tables"]:
+            for row in table["rows"]:
+                if row.get("time"):
+                    row["time"] = dict.fromkeys(row["time"], 0)
+                if row.get("per_second"):
+                    row["per_second"] = dict.fromkeys(row["per_second"], 0)
+                    row["cpu"] = {"client": 0, "server": 0}
+                row["histogram"] = []
+        self.assertIn("nothing has come back", self.assert_good(failed))
+        self.assert_good(zero)
+
+    def test_says_nothing_that_the_results_contradict(self):
+        slow = copy.deepcopy(self.results)
+        for table in slow["tables"]:
+            for row in table["rows"]:
+                if row["way"] == "unix stream" and row.get("time"):
+                    row["time"] = {key: 1000 * value for key, value in row["time"].items()}
+                    row["per_second"] = {key: value / 1000 for key, value
+                                         in row["per_second"].items()}
+                row["ratio"] = None
+        self.assertNotIn("Why Unix sockets beat TCP", self.assert_good(slow))
+
+    def test_takes_no_text_for_markup_or_commands(self):
+        trap = os.path.join(self.folder, "trap")
+        evil = EVIL.format(trap)
+        hostile = copy.deepcopy(self.results)
+        for table in hostile["tables"]:
+            table["baseline"] = evil
+            for row in table["rows"]:
+                row["way"] = row["way"] + evil
+                row["does"] = evil
+        hostile.update(date=evil, command=evil, tincan=evil)
+        hostile["machine"].update(cpu=evil, kernel=evil, warnings=[evil])
+        text = self.assert_good(hostile)
+        self.assertFalse(os.path.exists(trap))
+        self.assertNotIn("\u202e", text)
+
+    def test_replaces_a_page_and_nothing_else(self):
+        folder = os.path.join(self.folder, "report")
+        os.mkdir(folder)
+        for name in ("index.html", "mine.txt"):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write("before")
+        self.assert_good(self.results)
+        self.assertEqual(sorted(os.listdir(folder)), ["index.html", "mine.txt"])
+
+    def test_without_gnuplot_names_it_before_anything_is_measured(self):
+        status, _, errors = self.run_tool("bench", "--report", "report",
+                                          env={**os.environ, "PATH": "/nowhere"})
+        self.assertEqual(status, FAILED)
+        self.assertEqual(errors, b"tincan: gnuplot is missing, which draws the plots of the "
+                                 b"report: install the package gnuplot-nox\n")
+
+    def test_that_cannot_be_written_names_the_place(self):
+        with open(os.path.join(self.folder, "file"), "w", encoding="utf-8"):
+            pass
+        status, errors, _ = self.write(self.results, folder="file")
+        self.assertEqual(status, FAILED)
+        self.assertIn("cannot write file: Not a directory", errors)
+
+
+if __name__ == "__main__":
+    unittest.main()
