@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,7 +23,7 @@
 
 namespace cli {
 
-using Words = std::vector<std::string>;
+using BenchWords = std::vector<std::string>;
 
 namespace {
 
@@ -55,7 +54,7 @@ std::vector<bench::WayEntry> find_peers(const BenchArguments& arguments) {
 }
 
 ExitCode no_peers(const BenchArguments& arguments) {
-  Words folders;
+  BenchWords folders;
   for (const fs::path& folder : peer_folders(arguments)) folders.push_back(folder);
   complain(
       fmt::format("no peers in {}; build them: scripts/packages peers && cmake --preset peers "
@@ -67,7 +66,7 @@ ExitCode no_peers(const BenchArguments& arguments) {
 ExitCode list_ways(const std::vector<bench::WayEntry>& ways) {
   std::string text;
   for (const bench::WayEntry& way : ways) {
-    Words works;
+    BenchWords works;
     for (const bench::Work work : way.works) works.push_back(name_of(work));
     text += fmt::format("{:<22}{}\n{:22}{}\n", way.name, way.does, "", fmt::join(works, ", "));
   }
@@ -233,6 +232,8 @@ ExitCode run_bench(const BenchArguments& arguments) {
       ::raise(SIGPIPE);
     }
     complain("interrupted");
+  } catch (const Json::exception&) {
+    complain("what was read are no results of `tincan bench --json`, or not of this version");
   } catch (const std::exception& error) {
     complain(error.what());
   }

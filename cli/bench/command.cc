@@ -14,13 +14,13 @@
 namespace cli {
 
 using bench::Placement;
-using Words = std::vector<std::string>;
+using BenchWords = std::vector<std::string>;
 
 namespace {
 
 /// "one,two" or two options: each part of it.
-Words parts_of(const Words& texts) {
-  Words parts;
+BenchWords parts_of(const BenchWords& texts) {
+  BenchWords parts;
   for (const std::string& text : texts) {
     for (std::size_t at = 0; at <= text.size();) {
       const std::size_t comma = std::min(text.find(',', at), text.size());
@@ -35,7 +35,7 @@ Words parts_of(const Words& texts) {
 template <class T, class Read>
 void add_list(CLI::App& app, const std::string& name, std::vector<T>& values, Read read,
               const std::string& wanted, const std::string& type, const std::string& description) {
-  const auto take = [name, &values, read, wanted](const Words& texts) {
+  const auto take = [name, &values, read, wanted](const BenchWords& texts) {
     for (const std::string& part : parts_of(texts)) {
       const auto value = read(part);
       if (!value) {
@@ -44,7 +44,9 @@ void add_list(CLI::App& app, const std::string& name, std::vector<T>& values, Re
       values.push_back(*value);
     }
   };
-  app.add_option_function<Words>(name, take, description)->type_name(type)->allow_extra_args(false);
+  app.add_option_function<BenchWords>(name, take, description)
+      ->type_name(type)
+      ->allow_extra_args(false);
 }
 
 std::optional<Placement> placement_named(const std::string& name) {

@@ -15,7 +15,6 @@ namespace cli {
 using bench::Round;
 using bench::Trial;
 using bench::Work;
-using std::chrono::nanoseconds;
 
 namespace {
 
@@ -30,14 +29,14 @@ constexpr std::size_t settled_bytes = std::size_t{64} << 10;
 constexpr std::size_t kept_payload_bytes_max = std::size_t{64} << 20;
 /// System calls are counted over so many operations, or what takes so long.
 constexpr std::uint64_t counted_operations_max = 200;
-constexpr nanoseconds counted_time = std::chrono::milliseconds(10);
+constexpr std::chrono::nanoseconds counted_time = std::chrono::milliseconds(10);
 
 double per_operation(double value, const Round& round) {
   return value / static_cast<double>(std::max<std::uint64_t>(1, round.operations));
 }
 
 /// What a round says of how long an operation takes: nanoseconds.
-double time_of(const Round& round) {
+double time_of_round(const Round& round) {
   if (round.times.count() > 0) return static_cast<double>(round.times.quantile(0.5).count());
   return per_operation(static_cast<double>(round.wall.count()), round);
 }
@@ -82,7 +81,7 @@ class Row {
   [[nodiscard]] const std::vector<Round>& rounds() const { return rounds_; }
 
   /// Starts it, and finds out how many operations a round has.
-  void begin(nanoseconds round_time) {
+  void begin(std::chrono::nanoseconds round_time) {
     attempt([&] {
       start();
       if (table_.work == Work::idle) return measure_idle();
@@ -138,7 +137,7 @@ class Row {
   }
 
   /// With a rate, as many as are due in that time.
-  [[nodiscard]] std::uint64_t operations_in(nanoseconds time) {
+  [[nodiscard]] std::uint64_t operations_in(std::chrono::nanoseconds time) {
     if (!table_.rate) return trial_->operations_in(time);
     const double seconds = std::chrono::duration<double>(time).count();
     return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(seconds * *table_.rate));
@@ -207,7 +206,8 @@ class Row {
     if (baseline == nullptr || baseline->rounds_.size() != rounds_.size()) return {};
     std::vector<double> ratios;
     for (std::size_t i = 0; i < rounds_.size(); ++i) {
-      ratios.push_back(time_of(rounds_[i]) / std::max(1.0, time_of(baseline->rounds_[i])));
+      ratios.push_back(time_of_round(rounds_[i]) /
+                       std::max(1.0, time_of_round(baseline->rounds_[i])));
     }
     return json_of_spread(spread_of(ratios));
   }
@@ -261,7 +261,7 @@ class TableMeasurement {
   void run_rounds() {
     const auto start = BenchClock::now();
     for (unsigned round = 0; round < plan_.rounds; ++round) {
-      const nanoseconds so_far = BenchClock::now() - start;
+      const std::chrono::nanoseconds so_far = BenchClock::now() - start;
       if (round >= rounds_min && so_far > plan_.table_time) break;
       for (std::size_t i = 0; i < rows_.size(); ++i) {
         const double by_count = (round + share(i)) / plan_.rounds;

@@ -36,32 +36,32 @@ struct Usual {
 };
 
 using Extent = BenchChoice::Extent;
-constexpr auto different = Placement::different;
-constexpr auto same = Placement::same;
+constexpr auto on_different = Placement::different;
+constexpr auto on_same = Placement::same;
 constexpr auto anywhere = Placement::free;
 
 const std::vector<Usual>& usual_tables(Extent extent) {
   static const std::vector<Usual> quick = {
-      {Work::round_trip, {kibibyte}, {different, same}},
-      {Work::one_way, {kibibyte}, {different}},
-      {Work::payload, {8 * mebibyte}, {different}},
+      {Work::round_trip, {kibibyte}, {on_different, on_same}},
+      {Work::one_way, {kibibyte}, {on_different}},
+      {Work::payload, {8 * mebibyte}, {on_different}},
   };
   static const std::vector<Usual> usual = {
-      {Work::round_trip, {kibibyte}, {different, same, anywhere}},
-      {Work::round_trip, {64 * kibibyte}, {different}},
-      {Work::one_way, {100, kibibyte, 64 * kibibyte}, {different}},
+      {Work::round_trip, {kibibyte}, {on_different, on_same, anywhere}},
+      {Work::round_trip, {64 * kibibyte}, {on_different}},
+      {Work::one_way, {100, kibibyte, 64 * kibibyte}, {on_different}},
       {Work::fan_in, {kibibyte}, {anywhere}, {4}},
-      {Work::set_up, {64}, {same}},
-      {Work::payload, {64 * mebibyte}, {different}},
+      {Work::set_up, {64}, {on_same}},
+      {Work::payload, {64 * mebibyte}, {on_different}},
       {Work::idle, {64}, {anywhere}},
   };
   static const std::vector<Usual> full = {
-      {Work::round_trip, {kibibyte}, {different, same, anywhere}},
-      {Work::round_trip, {1, 100, 8 * kibibyte, 64 * kibibyte, mebibyte}, {different}},
-      {Work::one_way, {1, 100, kibibyte, 8 * kibibyte, 64 * kibibyte, mebibyte}, {different}},
+      {Work::round_trip, {kibibyte}, {on_different, on_same, anywhere}},
+      {Work::round_trip, {1, 100, 8 * kibibyte, 64 * kibibyte, mebibyte}, {on_different}},
+      {Work::one_way, {1, 100, kibibyte, 8 * kibibyte, 64 * kibibyte, mebibyte}, {on_different}},
       {Work::fan_in, {kibibyte}, {anywhere}, {1, 2, 4, 8, 16}},
-      {Work::set_up, {64}, {different, same}},
-      {Work::payload, {mebibyte, 16 * mebibyte, 128 * mebibyte, 1024 * mebibyte}, {different}},
+      {Work::set_up, {64}, {on_different, on_same}},
+      {Work::payload, {mebibyte, 16 * mebibyte, 128 * mebibyte, 1024 * mebibyte}, {on_different}},
       {Work::idle, {64}, {anywhere}},
   };
   switch (extent) {
@@ -153,7 +153,7 @@ class Planner {
 
   void add(const Usual& usual) {
     for (const Placement placement : chosen(choice_.placements, usual.placements)) {
-      if (placement == different && cpus_ < 2) {
+      if (placement == on_different && cpus_ < 2) {
         remark("There is one CPU to be had: nothing is measured on different ones.");
         continue;
       }
@@ -206,14 +206,14 @@ class Planner {
 
   void set_times() {
     using namespace std::chrono_literals;
-    struct Times {
+    struct RoundTimes {
       unsigned rounds;
       std::chrono::nanoseconds round_time;
       std::chrono::nanoseconds table_time;
     };
-    const Times times = choice_.extent == Extent::quick   ? Times{5, 8ms, 2500ms}
-                        : choice_.extent == Extent::usual ? Times{11, 15ms, 6s}
-                                                          : Times{31, 20ms, 45s};
+    const RoundTimes times = choice_.extent == Extent::quick   ? RoundTimes{5, 8ms, 2500ms}
+                             : choice_.extent == Extent::usual ? RoundTimes{11, 15ms, 6s}
+                                                               : RoundTimes{31, 20ms, 45s};
     plan_.rounds = static_cast<unsigned>(choice_.rounds.value_or(times.rounds));
     plan_.round_time = choice_.round_time.value_or(times.round_time);
     // Who says how many rounds there are to be, and how long, has them.

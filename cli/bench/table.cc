@@ -12,16 +12,16 @@ namespace cli {
 namespace {
 
 /// Three digits that count: "0.26", "4.51", "47.3", "1279".
-std::string three_digits(double value) {
+std::string short_number(double value) {
   if (value < 10) return fmt::format("{:.2f}", value);
   return value < 100 ? fmt::format("{:.1f}", value) : fmt::format("{:.0f}", value);
 }
 
 /// "812", "13.4k", "1.96M".
-std::string short_count(double value) {
-  if (value < 1000) return three_digits(value);
-  if (value < 1e6) return three_digits(value / 1e3) + "k";
-  return value < 1e9 ? three_digits(value / 1e6) + "M" : three_digits(value / 1e9) + "G";
+std::string brief_count(double value) {
+  if (value < 1000) return short_number(value);
+  if (value < 1e6) return short_number(value / 1e3) + "k";
+  return value < 1e9 ? short_number(value / 1e6) + "M" : short_number(value / 1e9) + "G";
 }
 
 /// "0.0057 ±18%", "1.04 ±6%".
@@ -39,7 +39,7 @@ std::string ratio_text(const Json& ratio) {
 std::string number_text(const Json& value, int digits) {
   if (value.is_null()) return "-";
   const double number = value;
-  return number < 1000 ? fmt::format("{:.{}f}", number, digits) : short_count(number);
+  return number < 1000 ? fmt::format("{:.{}f}", number, digits) : brief_count(number);
 }
 
 /// Times in the unit that suits the table.
@@ -59,8 +59,8 @@ Unit unit_of(const Json& table) {
 }
 
 std::string cpu_text(const Json& row, const Unit& unit) {
-  return three_digits(row["cpu"]["client"].get<double>() / unit.nanoseconds) + "+" +
-         three_digits(row["cpu"]["server"].get<double>() / unit.nanoseconds);
+  return short_number(row["cpu"]["client"].get<double>() / unit.nanoseconds) + "+" +
+         short_number(row["cpu"]["server"].get<double>() / unit.nanoseconds);
 }
 
 std::string ending_of_row(const Json& row) {
@@ -70,20 +70,20 @@ std::string ending_of_row(const Json& row) {
 
 std::string timed_row(const Json& row, const Unit& unit, bool shows_bytes) {
   const auto time = [&](const char* which) {
-    return three_digits(row["time"][which].get<double>() / unit.nanoseconds);
+    return short_number(row["time"][which].get<double>() / unit.nanoseconds);
   };
   const double rate = shows_bytes ? row["bytes_per_second"].get<double>()
                                   : row["per_second"]["median"].get<double>();
   return fmt::format("{:>7}{:>7}{:>7}{:>7}{:>7}{:>8}{:>12}{}", time("p50"), time("p90"),
-                     time("p99"), time("p999"), time("max"), short_count(rate), cpu_text(row, unit),
+                     time("p99"), time("p999"), time("max"), brief_count(rate), cpu_text(row, unit),
                      ending_of_row(row));
 }
 
 std::string streamed_row(const Json& row, const Unit& unit) {
   const Json& rate = row["per_second"];
-  return fmt::format("{:>9}{:>17}{:>9}{:>12}{}", short_count(rate["median"]),
-                     short_count(rate["low"]) + " … " + short_count(rate["high"]),
-                     short_count(row["bytes_per_second"]), cpu_text(row, unit), ending_of_row(row));
+  return fmt::format("{:>9}{:>17}{:>9}{:>12}{}", brief_count(rate["median"]),
+                     brief_count(rate["low"]) + " … " + brief_count(rate["high"]),
+                     brief_count(row["bytes_per_second"]), cpu_text(row, unit), ending_of_row(row));
 }
 
 std::string idle_row(const Json& row) {

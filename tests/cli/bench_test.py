@@ -149,6 +149,11 @@ class Mistakes(Bench):
         status, errors = self.complaint("--from", other)
         self.assertEqual(status, FAILED)
         self.assertIn("has no results of `tincan bench --json`", errors)
+        with open(other, "w", encoding="utf-8") as file:
+            file.write('{"tables": [7], "machine": {}}')
+        status, errors = self.complaint("--from", other)
+        self.assertEqual(status, FAILED)
+        self.assertIn("no results of `tincan bench --json`", errors)
 
     def test_without_peers_say_how_to_build_them(self):
         status, errors = self.complaint("--peers-from", self.folder, "--quick")

@@ -68,12 +68,12 @@ std::string html(std::string_view text) {
   return safe;
 }
 
-std::string time_text(double nanoseconds) {
+std::string time_text(double time) {
   static constexpr ReportUnit units[] = {{1e9, "s"}, {1e6, "ms"}, {1e3, "µs"}};
-  if (nanoseconds > 0 && nanoseconds < 999.5) {
-    return fmt::format("{:.{}f}{}ns", nanoseconds, nanoseconds < 9.95 ? 1 : 0, fixed_space);
+  if (time > 0 && time < 999.5) {
+    return fmt::format("{:.{}f}{}ns", time, time < 9.95 ? 1 : 0, fixed_space);
   }
-  return nanoseconds <= 0 ? fmt::format("0{}ns", fixed_space) : with_unit(nanoseconds, units, "ns");
+  return time <= 0 ? fmt::format("0{}ns", fixed_space) : with_unit(time, units, "ns");
 }
 
 std::string count_text(double count) {
