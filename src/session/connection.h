@@ -159,7 +159,7 @@ class Connection final : private protocol::Events {
   void drop_ring();
   void fill(RequestState& request, protocol::IncomingCall& call);
   // connection_loans.cc
-  [[nodiscard]] const std::shared_ptr<LoanPool>& loans();
+  void find_out_loans();
   [[gnu::noinline]] bool open_view(const protocol::IncomingCall& call, HeldView& view,
                                    Views::Refusal& refusal);
   protocol::Delivery put_reply_with_loan(RequestState& request, LentMemory& memory,

@@ -26,7 +26,7 @@ inline void Connection::fill(RequestState& request, protocol::IncomingCall& call
   if (request.peer.record() != peer_.record()) request.peer = peer_;
   request.reply_bytes_max = session_.peer_hello().payload_bytes_max;
   request.reply_descriptors_max = session_.peer_hello().descriptors_max;
-  if (!knows_loans_ || request.loans != loans_) request.loans = loans();
+  if (request.loans != loans_) request.loans = loans_;
 }
 
 void Connection::on_call(protocol::IncomingCall&& call) {
@@ -54,6 +54,7 @@ void Connection::on_call(protocol::IncomingCall&& call) {
   if (Views::Refusal refusal; call.loan.number != 0 && !open_view(call, view, refusal)) {
     return turn_away(refusal.reason, std::string(refusal.text));
   }
+  if (!knows_loans_) find_out_loans();  // may find no memory, as the next may; nothing after that
   RequestState* const request = loop_.new_request(call.method);
   request->view = std::move(view);
   request->entry = entry;

@@ -43,11 +43,11 @@ void Connection::end_view(const View& view) noexcept {
   if (!receiving_ && !closed_) loop_.flush_later(*this);
 }
 
-/// Made for its first call, by when the client has said whether it takes any.
-const std::shared_ptr<LoanPool>& Connection::loans() {
-  if (std::exchange(knows_loans_, true)) return loans_;
+/// For its first call, by when the client has said whether it takes any.
+void Connection::find_out_loans() {
   Service& service = loop_.service();
-  if (!session_.lends() || !service.lends_to(peer_)) return loans_;
+  knows_loans_ = true;
+  if (!session_.lends() || !service.lends_to(peer_)) return;
   const wire::Hello& hello = session_.peer_hello();
   const LoanTerms terms{.lends = true,
                         .shared_views = (hello.abilities & wire::ability_shared_views) != 0,
@@ -55,7 +55,6 @@ const std::shared_ptr<LoanPool>& Connection::loans() {
                         .loan_bytes_max = hello.loan_bytes_max,
                         .loan_bytes_min = service.options.loan_bytes_min};
   loans_ = std::make_shared<LoanPool>(terms, service.loans, MemoryBudget::uid_of(peer_));
-  return loans_;
 }
 
 protocol::Delivery Connection::put_reply_with_loan(RequestState& request, LentMemory& memory,
