@@ -258,7 +258,8 @@ class Usage(tool.Tool):
 
     def test_commands(self):
         self.assert_ends(self.run_tool(), tool.USAGE,
-                         b"tincan: a command is missing (commands: serve, call, ping, bytes, bench)\n"
+                         b"tincan: a command is missing "
+                         b"(commands: serve, call, ping, bytes, bench)\n"
                          b"Try: tincan --help\n")
         self.assert_ends(self.run_tool("cal"), tool.USAGE,
                          b"tincan: no command cal (commands: serve, call, ping, bytes, bench)\n"

@@ -1,4 +1,4 @@
-"""`tincan bench --report`: a page that needs nothing but itself, from whatever results there are."""
+"""`tincan bench --report`: a page that needs nothing but itself, whatever the results are."""
 
 import copy
 import html.parser
