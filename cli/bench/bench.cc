@@ -100,17 +100,23 @@ Json measure_all(const BenchArguments& arguments, const Plan& plan) {
                   {"remarks", plan.remarks},      {"tables", Json::array()}};
   const StolenTime stolen;
   Progress progress;
-  for (std::size_t i = 0; i < plan.tables.size(); ++i) {
-    const Json head = head_of(plan.tables[i]);
-    Json table = measure(plan.tables[i], plan, [&](double done, const std::string& doing) {
-      const double all = (static_cast<double>(i) + done) / static_cast<double>(plan.tables.size());
-      progress.show(all, title_of(head) + ": " + doing);
-    });
-    progress.clear();
-    if (!arguments.is_for_programs()) {
-      [[maybe_unused]] const ExitCode printed = print(text_of_table(table) + "\n");
+  std::vector<Measurement> tables;
+  for (const PlannedTable& table : plan.tables) tables.emplace_back(table, plan);
+  for (unsigned pass = 0; pass < plan.passes; ++pass) {
+    for (std::size_t i = 0; i < tables.size(); ++i) {
+      const std::string title = title_of(head_of(plan.tables[i]));
+      const double before = static_cast<double>(pass * tables.size() + i);
+      tables[i].run_pass(pass, [&](double done, const std::string& doing) {
+        progress.show((before + done) / static_cast<double>(plan.passes * tables.size()),
+                      fmt::format("{}: {}", title, doing));
+      });
+      if (pass + 1 < plan.passes) continue;
+      progress.clear();
+      results["tables"].push_back(tables[i].result());
+      if (arguments.is_for_programs()) continue;
+      [[maybe_unused]] const ExitCode printed =
+          print(text_of_table(results["tables"].back()) + "\n");
     }
-    results["tables"].push_back(std::move(table));
   }
   results["machine"]["warnings"] = warnings_about(results, stolen.share());
   return results;

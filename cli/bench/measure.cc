@@ -71,21 +71,24 @@ Json buckets_of(const bench::Histogram& times) {
   return buckets;
 }
 
+}  // namespace
+
 /// One way, and what its rounds came to.
-class Row {
+class MeasuredRow {
  public:
-  Row(const PlannedRow& planned, const PlannedTable& table) : planned_(planned), table_(table) {}
+  MeasuredRow(const PlannedRow& planned, const PlannedTable& table)
+      : planned_(planned), table_(table) {}
 
   [[nodiscard]] bool is_measured() const { return planned_.left_out.empty() && failed_.empty(); }
   [[nodiscard]] const std::string& name() const { return planned_.way->name; }
   [[nodiscard]] const std::vector<Round>& rounds() const { return rounds_; }
 
-  /// Starts it, and finds out how many operations a round has.
+  /// Starts it; the first time, finds out how many operations a round has.
   void begin(std::chrono::nanoseconds round_time) {
     attempt([&] {
       start();
       if (table_.work == Work::idle) return measure_idle();
-      operations_ = operations_in(round_time);
+      if (operations_ == 0) operations_ = operations_in(round_time);
       if (!is_kept()) trial_.reset();
     });
   }
@@ -112,10 +115,12 @@ class Row {
       system_calls_ = trial_->system_calls_an_operation(
           std::clamp<std::uint64_t>(fitting, 1, counted_operations_max));
     });
-    trial_.reset();
   }
 
-  [[nodiscard]] Json result(const Row* baseline) const {
+  /// Until the next pass.
+  void end() { trial_.reset(); }
+
+  [[nodiscard]] Json result(const MeasuredRow* baseline) const {
     Json row = {{"way", name()}, {"does", planned_.way->does}, {"bytes", planned_.bytes}};
     if (!planned_.left_out.empty()) {
       row["left_out"] = planned_.left_out;
@@ -173,7 +178,7 @@ class Row {
     trial_.reset();
   }
 
-  void add_figures(Json& row, const Row* baseline) const {
+  void add_figures(Json& row, const MeasuredRow* baseline) const {
     std::uint64_t operations = 0;
     std::uint64_t switches = 0;
     std::vector<double> rates;
@@ -202,7 +207,7 @@ class Row {
     row["histogram"] = buckets_of(times_);
   }
 
-  [[nodiscard]] Json ratio_to(const Row* baseline) const {
+  [[nodiscard]] Json ratio_to(const MeasuredRow* baseline) const {
     if (baseline == nullptr || baseline->rounds_.size() != rounds_.size()) return {};
     std::vector<double> ratios;
     for (std::size_t i = 0; i < rounds_.size(); ++i) {
@@ -224,73 +229,6 @@ class Row {
   std::string failed_;
 };
 
-class TableMeasurement {
- public:
-  TableMeasurement(const PlannedTable& table, const Plan& plan, const TableProgress& progress)
-      : table_(table), plan_(plan), progress_(progress) {
-    for (const PlannedRow& row : table.rows) rows_.push_back(std::make_unique<Row>(row, table));
-  }
-
-  Json run() {
-    begin();
-    if (table_.work != Work::idle) run_rounds();
-    for (std::size_t i = 0; i < rows_.size(); ++i) {
-      progress_(0.9 + 0.1 * share(i), "counting system calls of " + rows_[i]->name());
-      rows_[i]->count_system_calls();
-    }
-    Json table = head_of(table_);
-    const Row* const baseline = baseline_row();
-    for (const auto& row : rows_) table["rows"].push_back(row->result(baseline));
-    return table;
-  }
-
- private:
-  [[nodiscard]] double share(std::size_t row) const {
-    return static_cast<double>(row) / static_cast<double>(rows_.size());
-  }
-
-  void begin() {
-    for (std::size_t i = 0; i < rows_.size(); ++i) {
-      progress_(0.2 * share(i), "starting " + rows_[i]->name());
-      rows_[i]->begin(plan_.round_time);
-    }
-    if (table_.is_beside_load) busy_ = std::make_unique<bench::BusyProcesses>();
-  }
-
-  /// Each begins with another row, so that none is always behind the same one.
-  void run_rounds() {
-    const auto start = BenchClock::now();
-    for (unsigned round = 0; round < plan_.rounds; ++round) {
-      const std::chrono::nanoseconds so_far = BenchClock::now() - start;
-      if (round >= rounds_min && so_far > plan_.table_time) break;
-      for (std::size_t i = 0; i < rows_.size(); ++i) {
-        const double by_count = (round + share(i)) / plan_.rounds;
-        const double by_time = static_cast<double>((BenchClock::now() - start).count()) /
-                               static_cast<double>(plan_.table_time.count());
-        Row& row = *rows_[(i + round) % rows_.size()];
-        progress_(0.2 + 0.7 * std::min(1.0, std::max(by_count, by_time)), row.name());
-        row.run_round();
-      }
-    }
-    busy_.reset();
-  }
-
-  [[nodiscard]] const Row* baseline_row() const {
-    for (const auto& row : rows_) {
-      if (row->name() == table_.baseline && row->is_measured()) return row.get();
-    }
-    return nullptr;
-  }
-
-  const PlannedTable& table_;
-  const Plan& plan_;
-  const TableProgress& progress_;
-  std::vector<std::unique_ptr<Row>> rows_;
-  std::unique_ptr<bench::BusyProcesses> busy_;
-};
-
-}  // namespace
-
 Json head_of(const PlannedTable& table) {
   return {{"work", name_of(table.work)},
           {"bytes", table.bytes},
@@ -301,8 +239,88 @@ Json head_of(const PlannedTable& table) {
           {"baseline", table.baseline}};
 }
 
-Json measure(const PlannedTable& table, const Plan& plan, const TableProgress& progress) {
-  return TableMeasurement(table, plan, progress).run();
+class Measurement::Table {
+ public:
+  Table(const PlannedTable& table, const Plan& plan) : table_(table), plan_(plan) {
+    for (const PlannedRow& row : table.rows)
+      rows_.push_back(std::make_unique<MeasuredRow>(row, table));
+  }
+
+  void run_pass(unsigned pass, const TableProgress& progress) {
+    if (table_.work == Work::idle && pass > 0) return;
+    begin(progress);
+    if (table_.work != Work::idle) run_rounds(rounds_of(pass), progress);
+    const bool is_last = pass + 1 == plan_.passes;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      progress(0.9 + 0.1 * share(i), "ending " + rows_[i]->name());
+      if (is_last) rows_[i]->count_system_calls();
+      rows_[i]->end();
+    }
+  }
+
+  [[nodiscard]] Json result() const {
+    Json table = head_of(table_);
+    const MeasuredRow* const baseline = baseline_row();
+    for (const auto& row : rows_) table["rows"].push_back(row->result(baseline));
+    return table;
+  }
+
+ private:
+  [[nodiscard]] double share(std::size_t row) const {
+    return static_cast<double>(row) / static_cast<double>(rows_.size());
+  }
+
+  [[nodiscard]] unsigned rounds_of(unsigned pass) const {
+    return plan_.rounds / plan_.passes + (pass < plan_.rounds % plan_.passes);
+  }
+
+  void begin(const TableProgress& progress) {
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      progress(0.2 * share(i), "starting " + rows_[i]->name());
+      rows_[i]->begin(plan_.round_time);
+    }
+  }
+
+  /// Each begins with another row, so that none is always behind the same one.
+  void run_rounds(unsigned rounds, const TableProgress& progress) {
+    std::unique_ptr<bench::BusyProcesses> busy;
+    if (table_.is_beside_load) busy = std::make_unique<bench::BusyProcesses>();
+    const auto start = BenchClock::now();
+    const std::chrono::nanoseconds time = plan_.table_time / plan_.passes;
+    for (unsigned round = 0; round < rounds; ++round) {
+      if (round * plan_.passes >= rounds_min && BenchClock::now() - start > time) break;
+      for (std::size_t i = 0; i < rows_.size(); ++i) {
+        const double by_count = (round + share(i)) / rounds;
+        const double by_time = static_cast<double>((BenchClock::now() - start).count()) /
+                               static_cast<double>(time.count());
+        MeasuredRow& row = *rows_[(i + round) % rows_.size()];
+        progress(0.2 + 0.7 * std::min(1.0, std::max(by_count, by_time)), row.name());
+        row.run_round();
+      }
+    }
+  }
+
+  [[nodiscard]] const MeasuredRow* baseline_row() const {
+    for (const auto& row : rows_) {
+      if (row->name() == table_.baseline && row->is_measured()) return row.get();
+    }
+    return nullptr;
+  }
+
+  const PlannedTable& table_;
+  const Plan& plan_;
+  std::vector<std::unique_ptr<MeasuredRow>> rows_;
+};
+
+Measurement::Measurement(const PlannedTable& table, const Plan& plan)
+    : table_(std::make_unique<Table>(table, plan)) {}
+Measurement::Measurement(Measurement&&) noexcept = default;
+Measurement::~Measurement() = default;
+
+void Measurement::run_pass(unsigned pass, const TableProgress& progress) {
+  table_->run_pass(pass, progress);
 }
+
+Json Measurement::result() const { return table_->result(); }
 
 }  // namespace cli

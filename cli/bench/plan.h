@@ -49,7 +49,8 @@ struct BenchChoice {
 struct Plan {
   std::vector<PlannedTable> tables;
   std::vector<std::string> remarks;       ///< What was asked for and cannot be had here.
-  unsigned rounds = 1;                    ///< Of each table, if it has the time.
+  unsigned rounds = 1;                    ///< Of each table, if it has the time,
+  unsigned passes = 1;                    ///< in so many parts, with those of others between them.
   std::chrono::nanoseconds round_time{};  ///< Of each row.
   std::chrono::nanoseconds table_time{};  ///< After that a table ends when it has a few rounds.
 };
