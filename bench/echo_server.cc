@@ -5,7 +5,7 @@
 
 #include "harness/samples.h"
 #include "harness/socket.h"
-#include "trial/limits.h"
+#include "trial/open_files.h"
 
 namespace bench {
 

@@ -9,7 +9,7 @@
 #include "echo_server.h"
 #include "harness/socket.h"
 #include "harness/worker.h"
-#include "trial/limits.h"
+#include "trial/open_files.h"
 
 int main() {
   static constexpr std::size_t warm_up = 100;

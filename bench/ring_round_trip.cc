@@ -10,7 +10,7 @@
 #include "harness/sizes.h"
 #include "harness/socket.h"
 #include "harness/worker.h"
-#include "trial/limits.h"
+#include "trial/open_files.h"
 
 using namespace std::chrono_literals;
 

@@ -3,8 +3,8 @@
 #include <new>
 #include <sstream>
 
-#include "harness/shared_memory.h"
 #include "harness/worker.h"
+#include "ways/shared.h"
 
 namespace bench {
 
@@ -20,7 +20,9 @@ HandoverTask::HandoverTask(const std::string& argument) {
 }
 
 Arrival& shared_arrival(std::size_t bytes) {
-  return *new (shared_memory(sizeof(Arrival))) Arrival{.time = 0, .bytes = bytes};
+  auto* const arrival = shared<Arrival>();
+  *arrival = {.time = 0, .bytes = bytes};
+  return *arrival;
 }
 
 }  // namespace bench

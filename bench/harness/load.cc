@@ -12,7 +12,7 @@
 
 #include "harness/socket.h"
 #include "harness/worker.h"
-#include "trial/limits.h"
+#include "trial/open_files.h"
 
 namespace bench {
 

@@ -12,6 +12,7 @@
 #include "harness/handover.h"
 #include "harness/socket.h"
 #include "harness/worker.h"
+#include "ways/pass_file.h"
 
 namespace {
 
@@ -32,45 +33,12 @@ Memory build(std::size_t bytes, unsigned seals) {
   return {file, static_cast<char*>(place)};
 }
 
-void pass(int socket, int file) {
-  char byte = 'm';
-  iovec piece{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof file)] = {};
-  msghdr message = {};
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* const header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof file);
-  std::memcpy(CMSG_DATA(header), &file, sizeof file);
-  bench::require(sendmsg(socket, &message, MSG_NOSIGNAL) == 1, "sendmsg");
-}
-
-/// The file that came, or -1: the last one is meant.
-int take(int socket) {
-  char byte;
-  iovec piece{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message = {};
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1) _exit(0);
-  const cmsghdr* const header = CMSG_FIRSTHDR(&message);
-  if (header == nullptr) return -1;
-  int file;
-  std::memcpy(&file, CMSG_DATA(header), sizeof file);
-  return file;
-}
-
 [[noreturn]] void receive(int socket, bench::Arrival& arrival, bool keeps) {
   void* place = nullptr;
   while (true) {
-    const int file = take(socket);
+    const auto received = bench::receive_file(socket);
+    if (!received) _exit(0);
+    const int file = *received;  // or none: the last one is meant
     if (file >= 0) {
       if (place != nullptr) munmap(place, arrival.bytes);
       place = mmap(nullptr, arrival.bytes, PROT_READ, MAP_SHARED, file, 0);
@@ -112,7 +80,7 @@ int main(int argc, char** argv) {
         munmap(memory.bytes, what.bytes);
         bench::require(fcntl(memory.file, F_ADD_SEALS, fixed_size | F_SEAL_WRITE) == 0, "seal");
       }
-      is_new ? pass(socket, memory.file) : bench::send_all(socket, "u", 1);
+      is_new ? bench::send_file(socket, memory.file) : bench::send_all(socket, "u", 1);
       char byte;
       bench::receive_all(socket, &byte, 1);
       samples.add(what.immutable ? bench::now() - start : arrival.time - start);

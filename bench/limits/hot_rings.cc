@@ -8,8 +8,8 @@
 
 #include "futex_ring.h"
 #include "harness/crew.h"
-#include "harness/shared_memory.h"
 #include "harness/worker.h"
+#include "ways/shared.h"
 
 namespace {
 
@@ -60,7 +60,7 @@ class EchoServer {
 
 int main(int argc, char** argv) {
   const bench::Assignment task(argc, argv);
-  auto& shared = bench::shared<Shared>();
+  auto& shared = *bench::shared<Shared>();
   const std::span pairs(shared.pairs, task.number());
   const bench::ServerProcess server(task.placement, [&](const auto& ready) {
     ready();

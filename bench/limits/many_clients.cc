@@ -8,7 +8,7 @@
 #include "harness/socket.h"
 #include "harness/worker.h"
 #include "limits/epoll_server.h"
-#include "trial/limits.h"
+#include "trial/open_files.h"
 
 int main(int argc, char** argv) {
   const bench::Assignment task(argc, argv);

@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "futex_ring.h"
-#include "harness/shared_memory.h"
 #include "harness/worker.h"
+#include "ways/shared.h"
 
 namespace {
 
@@ -25,7 +25,7 @@ struct Pair {
 
 int main(int argc, char** argv) {
   const bench::Assignment task(argc, argv);
-  auto& rings = bench::shared<Pair>();
+  auto& rings = *bench::shared<Pair>();
   const bench::ServerProcess server(task.placement, [&](const auto& ready) {
     ready();
     echo(rings);

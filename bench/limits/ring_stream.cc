@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "futex_ring.h"
-#include "harness/shared_memory.h"
 #include "harness/sizes.h"
 #include "harness/worker.h"
+#include "ways/shared.h"
 
 namespace {
 
@@ -126,7 +126,7 @@ class Receiver {
 int main(int argc, char** argv) {
   const bench::Assignment task(argc, argv);
   const std::size_t bytes = std::stoul(task.argument.substr(task.argument.find('-') + 1));
-  auto& ring = bench::shared<Ring>();
+  auto& ring = *bench::shared<Ring>();
   const bench::ServerProcess server(task.placement, [&](const auto& ready) {
     ready();
     Receiver(ring).run();

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "ways/end.h"
 #include "ways/shared.h"
 
 namespace bench {

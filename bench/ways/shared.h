@@ -4,7 +4,7 @@
 
 #include <new>
 
-#include "ways/end.h"
+#include "ways/demand.h"
 
 namespace bench {
 

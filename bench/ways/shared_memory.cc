@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "ways/byte_ring.h"
+#include "ways/end.h"
+#include "ways/pass_file.h"
 #include "ways/shared.h"
 
 namespace bench {
@@ -89,7 +91,7 @@ class MemoryFileCaller final : public Caller {
     messages.fill({static_cast<std::byte*>(at), messages.bytes()}, sequence);
     demand(::munmap(at, messages.bytes()) == 0, "munmap");
     demand(::fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0, "seal");
-    send_file(file);
+    send_file(socket_, file);
     ::close(file);
     std::byte word;
     demand(::recv(socket_, &word, 1, 0) == 1, "recv");
@@ -97,22 +99,6 @@ class MemoryFileCaller final : public Caller {
 
  private:
   static void refuse() { throw std::runtime_error("it passes payloads only"); }
-  void send_file(int file) const {
-    std::byte byte{};
-    iovec part = {&byte, 1};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof file)] = {};
-    msghdr message = {};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof file);
-    std::memcpy(CMSG_DATA(header), &file, sizeof file);
-    demand(::sendmsg(socket_, &message, MSG_NOSIGNAL) == 1, "sendmsg");
-  }
 
   const int socket_;
 };
@@ -127,14 +113,15 @@ class MemoryFileWay final : public Way {
     ::close(ends_[0]);
     ready();
     Receiver receiver = receiver_for(task());
-    for (int file; (file = receive_file()) >= 0; ::close(file)) {
-      void* const at = ::mmap(nullptr, task().bytes, PROT_READ, MAP_PRIVATE, file, 0);
+    while (const auto file = receive_file(ends_[1])) {
+      void* const at = ::mmap(nullptr, task().bytes, PROT_READ, MAP_PRIVATE, *file, 0);
       demand(at != MAP_FAILED, "mmap");
       [[maybe_unused]] const bool answers =
           receiver.take({static_cast<const std::byte*>(at), task().bytes});
       demand(::munmap(at, task().bytes) == 0, "munmap");
       const std::byte word{};
       demand(::send(ends_[1], &word, 1, MSG_NOSIGNAL) == 1, "send");
+      ::close(*file);
     }
   }
   std::unique_ptr<Caller> connect(unsigned) override {
@@ -143,24 +130,6 @@ class MemoryFileWay final : public Way {
   }
 
  private:
-  /// -1 at the end.
-  [[nodiscard]] int receive_file() const {
-    std::byte byte;
-    iovec part = {&byte, 1};
-    int file = -1;
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof file)];
-    msghdr message = {};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    if (::recvmsg(ends_[1], &message, MSG_CMSG_CLOEXEC) <= 0) return -1;
-    const cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    if (header == nullptr) throw std::runtime_error("a message without a descriptor");
-    std::memcpy(&file, CMSG_DATA(header), sizeof file);
-    return file;
-  }
-
   int ends_[2] = {-1, -1};
 };
 

@@ -17,7 +17,7 @@
 #include "bench/table.h"
 #include "output.h"
 #include "tincan/tincan.h"
-#include "trial/limits.h"
+#include "trial/open_files.h"
 #include "trial/peer.h"
 #include "trial/trial.h"
 
