@@ -1,5 +1,4 @@
 #include "trial/sides.h"
-#include "ways/clock.h"
 
 #include <unistd.h>
 
@@ -7,6 +6,7 @@
 #include <ctime>
 
 #include "trial/wire.h"
+#include "ways/clock.h"
 
 namespace bench {
 
@@ -134,10 +134,10 @@ template <class Side>
   try {
     side();
     ::_exit(0);
+  } catch (const std::bad_alloc&) {
+    send_error(control, "out of memory");
   } catch (const std::exception& failure) {
-    Done done;
-    done.error = failure.what();
-    send_done(control, done);
+    send_error(control, failure.what());
   }
   ::_exit(1);
 }

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
+#include <thread>
 
 #include "trial/peer.h"
 #include "trial/sides.h"
@@ -44,17 +46,37 @@ bool has_news(int control, int milliseconds) {
 }  // namespace
 
 struct Trial::Process {
-  const pid_t pid;
+  pid_t pid;  ///< -1 once it has been reaped.
   const int control;
   Process(pid_t its_pid, int its_control) : pid(its_pid), control(its_control) {}
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
   ~Process() {
+    ::close(control);
+    if (pid < 0) return;
     ::kill(pid, SIGKILL);
     ::waitpid(pid, nullptr, 0);
-    ::close(control);
   }
+  [[nodiscard]] std::string how_it_ended();
 };
+
+/// Of one that has closed its end of `control`.
+std::string Trial::Process::how_it_ended() {
+  int status = 0;
+  for (int looks = 0; looks < 100 && pid > 0; ++looks) {
+    if (::waitpid(pid, &status, WNOHANG) == pid) {
+      pid = -1;
+    } else {
+      std::this_thread::sleep_for(10ms);
+    }
+  }
+  if (pid > 0) return "its process says nothing any more";
+  if (!WIFSIGNALED(status)) {
+    return "its process has ended with status " + std::to_string(WEXITSTATUS(status));
+  }
+  const char* const name = ::sigabbrev_np(WTERMSIG(status));
+  return "its process was killed by SIG" + std::string(name == nullptr ? "?" : name);
+}
 
 std::unique_ptr<Trial::Process> Trial::start(bool is_server, unsigned client) {
   int ends[2];
@@ -78,9 +100,7 @@ void Trial::become_side(bool is_server, unsigned client, int control) {
     if (!entry_.program.empty()) become_program(is_server, client, control);
     is_server ? run_server_side(*way_, control) : run_client_side(*way_, task_, client, control);
   } catch (const std::exception& failure) {
-    Done done;
-    done.error = failure.what();
-    send_done(control, done);
+    send_error(control, failure.what());
     ::_exit(1);
   }
 }
@@ -122,17 +142,16 @@ Trial::~Trial() = default;
 void Trial::give_up(const std::string& why) {
   clients_.clear();
   server_.reset();
-  throw TrialFailed(entry_.name + ": " + why);
+  throw TrialFailed(entry_.name, why);
 }
 
 /// Why the server has ended, if it has: that is why its client fails.
 std::string Trial::last_words_of_server() {
   if (!has_news(server_->control, 0)) return {};
   try {
-    const Done done = receive_done(server_->control);
-    return done.error;
+    return receive_done(server_->control).error;
   } catch (const std::exception&) {
-    return "the server has ended without a word";
+    return "the server has ended without a word: " + server_->how_it_ended();
   }
 }
 
@@ -155,8 +174,8 @@ Done Trial::hear(Process& process) {
     Done done = receive_done(process.control);
     if (done.error.empty()) return done;
     error = done.error;
-  } catch (const std::exception& failure) {
-    error = failure.what();
+  } catch (const std::exception&) {
+    error = process.how_it_ended();
   }
   const std::string reason = is_client ? last_words_of_server() : std::string();
   give_up(reason.empty() ? error : "server: " + reason);
@@ -171,8 +190,16 @@ void Trial::pause() {
   ::waitid(P_PID, static_cast<id_t>(server_->pid), &ignored, WSTOPPED | WEXITED | WNOWAIT);
 }
 
+void Trial::give_order(const Order& order) {
+  try {
+    for (const auto& client : clients_) send_order(client->control, order);
+  } catch (const std::system_error&) {
+    // One has ended: whoever listens to it next finds out how.
+  }
+}
+
 std::vector<Done> Trial::order_all(const Order& order) {
-  for (const auto& client : clients_) send_order(client->control, order);
+  give_order(order);
   std::vector<Done> all;
   for (const auto& client : clients_) all.push_back(hear(*client));
   return all;
@@ -229,9 +256,7 @@ std::optional<double> Trial::system_calls_an_operation(std::uint64_t operations)
   go_on();
   std::vector<pid_t> processes = {server_->pid};
   for (const auto& client : clients_) processes.push_back(client->pid);
-  const auto begin = [&] {
-    for (const auto& client : clients_) send_order(client->control, {.operations = operations});
-  };
+  const auto begin = [&] { give_order({.operations = operations}); };
   const auto end = std::chrono::steady_clock::now() + tracing_max;
   const auto is_over = [&] {
     const auto has_done = [](const auto& client) { return has_news(client->control, 0); };

@@ -19,11 +19,15 @@ namespace bench {
 /// and why.
 class TrialFailed : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  TrialFailed(const std::string& way, const std::string& why)
+      : std::runtime_error(way + ": " + why), why_(why) {}
+  [[nodiscard]] const std::string& why() const { return why_; }
+
+ private:
+  std::string why_;
 };
 
-/// Not 0: whoever waits for a trial gives it up, by throwing Interrupted. For handlers of signals,
-/// which put theirs here.
+/// Not 0: whoever waits for a trial gives it up, by throwing Interrupted. For signal handlers.
 extern volatile std::sig_atomic_t is_interrupted;
 struct Interrupted {};
 
@@ -74,6 +78,7 @@ class Trial {
   Done hear(Process& process);
   [[noreturn]] void give_up(const std::string& why);
   [[nodiscard]] std::string last_words_of_server();
+  void give_order(const Order& order);
   std::vector<Done> order_all(const Order& order);
   void go_on();
   void pause();

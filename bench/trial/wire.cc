@@ -68,6 +68,12 @@ void send_done(int socket, const Done& done) {
   send_all(socket, done.error.data(), done.error.size());
 }
 
+void send_error(int socket, const std::string& why) {
+  Done done;
+  done.error = why;
+  send_done(socket, done);
+}
+
 Done receive_done(int socket) {
   const auto receive = [socket](void* bytes, std::size_t count) {
     if (!receive_all(socket, bytes, count)) throw std::runtime_error("its process has ended");

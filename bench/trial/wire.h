@@ -32,6 +32,8 @@ void send_order(int socket, const Order& order);
 /// None: the other side has gone.
 [[nodiscard]] std::optional<Order> receive_order(int socket);
 void send_done(int socket, const Done& done);
+/// It was not done, and why.
+void send_error(int socket, const std::string& why);
 [[nodiscard]] Done receive_done(int socket);
 
 }  // namespace bench

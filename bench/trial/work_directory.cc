@@ -2,16 +2,19 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
-#include <system_error>
+#include <stdexcept>
 
 namespace bench {
 
 WorkDirectory::WorkDirectory() {
-  const char* const parent = std::getenv("TMPDIR");
-  path_ = std::string(parent == nullptr ? "/tmp" : parent) + "/tincan-bench-XXXXXX";
+  const char* const set = std::getenv("TMPDIR");
+  const std::string parent = set == nullptr ? "/tmp" : set;
+  path_ = parent + "/tincan-bench-XXXXXX";
   if (::mkdtemp(path_.data()) == nullptr) {
-    throw std::system_error(errno, std::generic_category(), path_);
+    throw std::runtime_error("cannot make a directory in " + parent +
+                             ", which TMPDIR can change: " + std::strerror(errno));
   }
 }
 

@@ -7,7 +7,7 @@ namespace bench {
 /// A new directory, in $TMPDIR or /tmp; it is removed with all that is in it.
 class WorkDirectory {
  public:
-  /// Throws std::system_error.
+  /// Throws std::runtime_error.
   WorkDirectory();
   ~WorkDirectory();
   WorkDirectory(const WorkDirectory&) = delete;

@@ -7,7 +7,10 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include <csignal>
+
 #include <filesystem>
+#include <fstream>
 
 #include "trial/peer.h"
 #include "ways/socket_ends.h"
@@ -17,7 +20,21 @@ namespace {
 
 using namespace std::chrono_literals;
 
-enum class Fault { none, lose, twice, corrupt, cut, mix_up, delay, stall, hang, end, fail };
+enum class Fault {
+  none,
+  lose,
+  twice,
+  corrupt,
+  cut,
+  mix_up,
+  delay,
+  stall,
+  hang,
+  end,
+  die,
+  fail,
+  client_dies
+};
 
 constexpr std::uint64_t bad_message = 20;
 
@@ -38,6 +55,7 @@ class FaultyEnd final : public End {
     if (fault_ == Fault::delay && sent_ % 10 == 0) rest(2ms);
     if (fault_ == Fault::stall && is_bad) rest(30ms);
     if (is_bad && fault_ == Fault::lose) return;
+    if (is_bad && fault_ == Fault::client_dies) ::raise(SIGKILL);
     if (is_bad && fault_ == Fault::corrupt) copy[copy.size() / 2] ^= std::byte{4};
     if (is_bad && fault_ == Fault::cut) copy.pop_back();
     if (fault_ == Fault::mix_up && is_bad) return kept_.swap(copy);
@@ -68,7 +86,8 @@ class FaultyWay final : public Way {
     for (std::uint64_t i = 0; serve_one(end, receiver, task()); ++i) {
       if (i < bad_message) continue;
       if (fault_ == Fault::hang) ::pause();
-      if (fault_ == Fault::end) ::_exit(0);
+      if (fault_ == Fault::end) ::_exit(3);
+      if (fault_ == Fault::die) ::raise(SIGKILL);
       if (fault_ == Fault::fail) throw std::runtime_error("the disk is full");
     }
   }
@@ -131,9 +150,35 @@ INSTANTIATE_TEST_SUITE_P(
                  "message 20 has 199 bytes in place of 200"},
         Expected{"mix_up", Fault::mix_up, "messages are lost: 1 before message 21", given_up},
         Expected{"hang", Fault::hang, given_up, given_up},
-        Expected{"end", Fault::end, "the server has ended", "the server has ended"},
+        Expected{
+            "end", Fault::end,
+            "server: the server has ended without a word: its process has ended with status 3",
+            "server: the server has ended without a word: its process has ended with status 3"},
+        Expected{"die", Fault::die, "without a word: its process was killed by SIGKILL",
+                 "without a word: its process was killed by SIGKILL"},
+        Expected{"client_dies", Fault::client_dies, "faulty: its process was killed by SIGKILL",
+                 "faulty: its process was killed by SIGKILL"},
         Expected{"fail", Fault::fail, "server: the disk is full", "server: the disk is full"}),
     [](const auto& fault) { return fault.param.name; });
+
+TEST(Trial, WhoseClientIsKilledBetweenRoundsSaysSo) {
+  const WayEntry way = way_with(Fault::none);
+  Trial trial(way, {.work = Work::round_trip, .bytes = 200}, Placement::free);
+  static_cast<void>(trial.run(10));
+  std::vector<pid_t> children;
+  std::ifstream of_this_process("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+  for (pid_t child; of_this_process >> child;) children.push_back(child);
+  ASSERT_EQ(children.size(), 2u);
+  ASSERT_EQ(::kill(children.back(), SIGKILL), 0);
+  siginfo_t ended;
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(children.back()), &ended, WEXITED | WNOWAIT), 0);
+  try {
+    static_cast<void>(trial.run(10));
+    FAIL() << "it went on";
+  } catch (const TrialFailed& failed) {
+    EXPECT_EQ(failed.why(), "its process was killed by SIGKILL");
+  }
+}
 
 TEST(Trial, CountsWhatItsProcessesDo) {
   const WayEntry way = way_with(Fault::none);
