@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "bench/arguments.h"
@@ -83,14 +84,14 @@ std::string date_now() {
   return text;
 }
 
-void begin_ending(int signal) { bench::is_interrupted = signal; }
+void begin_ending(int) { bench::is_interrupted = 1; }
 
-/// From now on Ctrl-C, and a reader that leaves, end what is being measured, which cleans up behind
-/// itself.
+/// From now on Ctrl-C ends what is being measured, which cleans up behind itself. (When the reader
+/// of our output leaves, nothing is under way: tables are printed between trials.)
 void take_signals() {
   struct sigaction action = {};
   action.sa_handler = begin_ending;  // without SA_RESTART: waiting ends too
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::sigaction(signal, &action, nullptr);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
 }
 
 /// Measures all tables; each is printed when it is there, unless it is for programs.
@@ -200,6 +201,18 @@ ExitCode show(const BenchArguments& arguments, const Json& results) {
   return printed;
 }
 
+/// Of names that were given, the first that means nothing.
+std::optional<std::string> wrong_name(const BenchChoice& choice,
+                                      const std::vector<bench::WayEntry>& ways) {
+  for (const std::string& part : choice.ways) {
+    const bool is_known = std::ranges::any_of(
+        ways, [&](const bench::WayEntry& way) { return way.name.find(part) != std::string::npos; });
+    if (!is_known) return fmt::format("no way has {} in its name", part);
+  }
+  if (std::ranges::find(ways, choice.baseline, &bench::WayEntry::name) != ways.end()) return {};
+  return fmt::format("no way is called {}", choice.baseline);
+}
+
 ExitCode run(const BenchArguments& arguments) {
   std::vector<bench::WayEntry> ways = bench::ways();
   if (arguments.peers) {
@@ -209,7 +222,12 @@ ExitCode run(const BenchArguments& arguments) {
   }
   if (arguments.list) return list_ways(ways);
   if (!arguments.read_from.empty()) return show(arguments, read_results(arguments.read_from));
+  if (const auto wrong = wrong_name(arguments.choice, ways)) {
+    complain(*wrong + "; see tincan bench --list");
+    return ExitCode::usage;
+  }
   // What can go wrong afterwards is found out before.
+  static_cast<void>(bench::WorkDirectory());
   if (!arguments.compare_with.empty()) {
     [[maybe_unused]] const Json readable = read_results(arguments.compare_with);
   }
@@ -233,10 +251,6 @@ ExitCode run_bench(const BenchArguments& arguments) {
   try {
     return run(arguments);
   } catch (const bench::Interrupted&) {
-    if (bench::is_interrupted == SIGPIPE) {
-      ::signal(SIGPIPE, SIG_DFL);
-      ::raise(SIGPIPE);
-    }
     complain("interrupted");
   } catch (const Json::exception&) {
     complain("what was read are no results of `tincan bench --json`, or not of this version");

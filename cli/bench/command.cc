@@ -78,23 +78,23 @@ std::optional<unsigned> client_count(const std::string& text) {
 void add_choice(CLI::App& app, BenchChoice& choice) {
   add_list(
       app, "--work", choice.works, [](const std::string& text) { return work_named(text); },
-      "round-trip, one-way, fan-in, set-up, payload or idle", "WORK,…",
+      "round-trip, one-way, fan-in, set-up, payload or idle", "WORK",
       "What to measure: round-trip, one-way, fan-in, set-up, payload, idle");
   add_list(app, "-s,--size", choice.sizes, message_size,
-           "a size of 1 byte to 4 GiB; write it as 100, 1KiB or 64KiB", "SIZE,…",
+           "a size of 1 byte to 4 GiB; write it as 100, 1KiB or 64KiB", "SIZE",
            "Of messages (default 1KiB, and others)");
   add_list(app, "--placement", choice.placements, placement_named, "different, same or free",
-           "WHERE,…", "different CPUs, the same one, or free");
-  add_list(app, "--clients", choice.clients, client_count, "a number of clients, 1 to 256", "N,…",
+           "WHERE", "different CPUs, the same one, or free");
+  add_list(app, "--clients", choice.clients, client_count, "a number of clients, 1 to 256", "N",
            "Of a fan-in (default 4)");
   add_list(
       app, "--rate", choice.rates, [](const std::string& text) { return number_of(text, 1, 1e7); },
-      "a rate of 1 to 10000000 a second", "N,…",
+      "a rate of 1 to 10000000 a second", "N",
       "Round trips begun by the clock, so many a second, whatever the ones before take");
   add_list(
       app, "--ways", choice.ways,
       [](const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); },
-      "a part of a name", "NAME,…", "Only those whose name has this part; see --list");
+      "a part of a name", "NAME", "Only those whose name has this part; see --list");
   app.add_option("--baseline", choice.baseline, "What the others are measured against")
       ->type_name("NAME");
   app.add_flag("--load", choice.load, "Round trips also beside a busy process on each CPU");
@@ -106,9 +106,11 @@ void add_times(CLI::App& app, BenchChoice& choice) {
     if (!rounds) throw CLI::ValidationError("--rounds", text + " is not a number from 1 to 10000");
     choice.rounds = static_cast<std::uint64_t>(*rounds);
   };
-  app.add_option_function<std::string>("--rounds", take_rounds, "Of each table (default 11)")
+  app.add_option_function<std::string>("--rounds", take_rounds,
+                                       "Of each table (default 11; --quick 5, --full 31)")
       ->type_name("N");
-  add_duration(app, "--round-time", choice.round_time, "Of each row in a round (default 15ms)");
+  add_duration(app, "--round-time", choice.round_time,
+               "Of each row in a round (default 15ms; --quick 8ms, --full 20ms)");
 }
 
 void add_results(CLI::App& app, BenchArguments& arguments) {

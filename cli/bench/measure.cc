@@ -1,5 +1,7 @@
 #include "bench/measure.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -8,6 +10,7 @@
 #include "bench/spread.h"
 #include "sizes.h"
 #include "trial/busy.h"
+#include "trial/open_files.h"
 #include "trial/trial.h"
 
 namespace cli {
@@ -23,6 +26,7 @@ using BenchClock = std::chrono::steady_clock;
 /// The least that tells anything of how much they differ.
 constexpr unsigned rounds_min = 3;
 constexpr std::uint64_t idle_connections = 1000;
+constexpr std::uint64_t other_files = 100;
 /// By how much the kernel's memory may change while nobody does anything.
 constexpr std::size_t settled_bytes = std::size_t{64} << 10;
 /// Larger payloads are not kept by all rows at once: each begins anew with each round.
@@ -161,14 +165,25 @@ class MeasuredRow {
     if (!is_measured()) return;
     try {
       step();
+    } catch (const bench::TrialFailed& failure) {
+      fail(failure.why());
     } catch (const std::exception& failure) {
-      failed_ = failure.what();
-      trial_.reset();
+      fail(failure.what());
     }
+  }
+
+  void fail(const std::string& why) {
+    failed_ = why;
+    trial_.reset();
   }
 
   /// What one more connection takes of the server's memory, and of the kernel's.
   void measure_idle() {
+    if (bench::open_files_max() < idle_connections + other_files) {
+      throw std::runtime_error(fmt::format("needs {} open files, and may have {} (ulimit -n)",
+                                           idle_connections + other_files,
+                                           bench::open_files_max()));
+    }
     const std::size_t server_before = trial_->run(1).server_bytes;
     const std::size_t kernel_before = settled_kernel_bytes();
     const std::size_t server_after = trial_->run(idle_connections).server_bytes;

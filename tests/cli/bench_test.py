@@ -132,7 +132,11 @@ class Mistakes(Bench):
                                  (("--clients", "0"), "0 is not a number of clients"),
                                  (("--rate", "fast"), "fast is not a rate"),
                                  (("--rounds", "0"), "0 is not a number from 1"),
-                                 (("--ways", "telepathy", "--baseline", "none"),
+                                 (("--ways", "pipe,telepathy"),
+                                  "no way has telepathy in its name; see tincan bench --list"),
+                                 (("--baseline", "unix"),
+                                  "no way is called unix; see tincan bench --list"),
+                                 (("--ways", "signal", "--baseline", "signal", "--work", "idle"),
                                   "there is nothing to be measured"),
                                  (("--quick", "--full"), "--quick")):
             status, errors = self.complaint(*arguments)
@@ -154,6 +158,12 @@ class Mistakes(Bench):
         status, errors = self.complaint("--from", other)
         self.assertEqual(status, FAILED)
         self.assertIn("no results of `tincan bench --json`", errors)
+
+    def test_in_the_environment_are_found_before_anything_is_measured(self):
+        self.environment["TMPDIR"] = "/nowhere"
+        self.assertEqual(self.complaint("--quick"),
+                         (FAILED, "tincan: cannot make a directory in /nowhere, which TMPDIR can "
+                                  "change: No such file or directory\n"))
 
     def test_without_peers_say_how_to_build_them(self):
         status, errors = self.complaint("--peers-from", self.folder, "--quick")
@@ -188,7 +198,7 @@ class Ends(Bench):
             "pipe,FIFO", *BRIEFLY, env={**os.environ, "TMPDIR": deep})
         self.assertEqual(status, FAILED)
         text = output.decode()
-        self.assertRegex(text, r"(?m)^unix stream +FAILED: unix stream: \S+ is too long$")
+        self.assertRegex(text, r"(?m)^unix stream +FAILED: \S+ is too long$")
         self.assertTrue(re.search(r"(?m)^pipe +\d", text))
         self.assertEqual(os.listdir(deep), [])
 
