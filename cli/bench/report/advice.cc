@@ -1,8 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-
 #include "bench/report/html.h"
 #include "bench/report/phrases.h"
 #include "bench/report/words.h"
@@ -110,7 +107,6 @@ std::string advice_on_payloads(const Results& results) {
 }
 
 std::string advice_on_connections(const Results& results) {
-  std::string list;
   for (const Json& table : results.tables()) {
     if (text_in(table, "work") != "set-up" || !is_calm(table)) continue;
     const auto unix_median = median_words(&table, "unix stream");
@@ -121,10 +117,9 @@ std::string advice_on_connections(const Results& results) {
         "Unix stream socket",
         *unix_median);
     if (tcp_median) text += fmt::format(" and {} over TCP", *tcp_median);
-    list += use("Keep connections:", text + ".");
-    break;
+    return use("Keep connections:", text + ".");
   }
-  return list;
+  return {};
 }
 
 }  // namespace

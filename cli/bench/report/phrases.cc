@@ -33,14 +33,6 @@ std::string compared_words(const Comparison& comparison, std::string_view what,
              : fmt::format("{} takes {} more time than {}", what, percent_words(times - 1), other);
 }
 
-std::string less_words(double amount, double other) {
-  if (other <= 0) return "not to be compared";
-  const double ratio = amount / other;
-  if (ratio > 0.97 && ratio < 1.03) return "about as much";
-  if (ratio < 1) return percent_words(1 - ratio) + " less";
-  return ratio >= 2 ? times_text(ratio) + " times as much" : percent_words(ratio - 1) + " more";
-}
-
 std::optional<std::string> median_words(const Json* table, std::string_view way) {
   const auto time = time_of(table, way, "p50");
   if (!time) return std::nullopt;

@@ -14,9 +14,6 @@ namespace cli {
 /// as long as …". Without a full stop.
 [[nodiscard]] std::string compared_words(const Comparison& comparison, std::string_view what,
                                          std::string_view other);
-/// The same for CPU time or whatever else is better when it is less: "30 % less", "2.10 times as
-/// much", "about as much".
-[[nodiscard]] std::string less_words(double amount, double other);
 
 /// Of `way`, the median of an operation: "14.1 µs".
 [[nodiscard]] std::optional<std::string> median_words(const Json* table, std::string_view way);

@@ -15,8 +15,6 @@ namespace cli {
 
 namespace {
 
-std::string rate_tick(double per_second) { return short_count(per_second); }
-
 /// Times an operation takes, as far as a plot can show them.
 ChartAxis time_axis(const char* label, ChartExtent extent) {
   return logarithmic_axis(label, extent.low, extent.high, [](double took) {
@@ -130,7 +128,7 @@ std::string plot_of_rates(const Results& results, const WayLooks& looks, bool in
   const ChartExtent extent = extent_of_y(chart.series);
   chart.y = logarithmic_axis(
       "", extent.low, extent.high,
-      in_bytes ? [](double rate) { return short_count(rate) + "B/s"; } : rate_tick);
+      in_bytes ? [](double rate) { return short_count(rate) + "B/s"; } : short_count);
   chart.left_characters = 11;
   return figure_of(chart);
 }
@@ -182,7 +180,7 @@ std::string plot_of_clients(const Results& results, const WayLooks& looks) {
     chart.x.ticks.emplace_back(clients, fmt::format("{:g}", clients));
   }
   const ChartExtent rates = extent_of_y(chart.series);
-  chart.y = logarithmic_axis("round trips a second", rates.low, rates.high, rate_tick);
+  chart.y = logarithmic_axis("round trips a second", rates.low, rates.high, short_count);
   chart.left_characters = 11;
   return figure_of(chart);
 }
