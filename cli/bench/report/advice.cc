@@ -12,7 +12,7 @@ std::string use(std::string_view what, const std::string& when) {
   return fmt::format("<li><b>{}</b> {}</li>\n", what, when);
 }
 
-/// " (1 KiB there and back: 14.1 µs, of which both sides compute 8.20 µs)"
+/// " (1 KiB there and back: 14.1 µs, for 8.20 µs of CPU time)"
 std::string figures(const Json* table, const char* way) {
   const auto median = median_words(table, way);
   const auto cpu = cpu_words(table, way);

@@ -12,7 +12,7 @@ namespace cli {
 
 namespace {
 
-/// 12 of 1.12; of what is twice as much or more "times" is clearer.
+/// Of less than 100 %: from there on "times" is clearer.
 std::string percent_words(double fraction) { return fmt::format("{:.0f}\u00a0%", fraction * 100); }
 
 }  // namespace
