@@ -8,7 +8,6 @@
 
 #include <cstring>
 #include <filesystem>
-#include <list>
 
 #include "peers/peer.h"
 #include "peers/sweep.h"

@@ -16,7 +16,7 @@
 
 #include "peers/sweep.h"
 #include "trial/peer.h"
-#include "ways/end.h"
+#include "ways/demand.h"
 
 namespace bench {
 

@@ -5,7 +5,6 @@
 #include <sys/un.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <exception>

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "trial/peer.h"
-#include "ways/end.h"
+#include "ways/demand.h"
 
 namespace bench {
 
