@@ -21,10 +21,9 @@ using RowNumber = std::function<std::optional<double>(const Json& row)>;
 /// The ways of a table that were measured.
 [[nodiscard]] std::vector<std::string> ways_in(const Json& table);
 
-/// Where a percentile stands: the fraction above it halves the way to the edge, so to say; 0.9 is
-/// 1, 0.99 is 2.
-[[nodiscard]] double place_of_percentile(double fraction);
-/// The times of a row by their place, from the histogram or from the few percentiles in `time`.
+/// The few percentiles in `time`, by their place: 0.9 stands at 1, 0.99 at 2.
+[[nodiscard]] ChartPoints known_percentiles(const Json& row);
+/// All of them, from the histogram; without one, the few.
 [[nodiscard]] ChartPoints percentiles_of(const Json& row, double last_place);
 
 /// The least and the largest; 1 and 1 when there are none.

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <set>
 
@@ -43,15 +42,6 @@ ChartAxis size_axis(const std::vector<const Json*>& tables) {
 
 std::string where(const Json& table) { return text_in(table, "placement"); }
 
-void add_marks(ChartSeries& series, const Json& row) {
-  static constexpr std::array<std::pair<const char*, double>, 4> marks = {
-      {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}}};
-  for (const auto& [name, fraction] : marks) {
-    const auto time = number_in(row, "time", name);
-    if (time && *time > 0) series.points.emplace_back(place_of_percentile(fraction), *time);
-  }
-}
-
 std::string plot_of_percentiles(const Results& results, const WayLooks& looks) {
   const Json* table = results.main_table();
   if (table == nullptr) return {};
@@ -70,7 +60,7 @@ std::string plot_of_percentiles(const Results& results, const WayLooks& looks) {
     ChartSeries series{.name = way, .look = looks.look(way)};
     series.line = percentiles_of(row, last_place);
     if (series.line.empty()) continue;
-    add_marks(series, row);
+    series.points = known_percentiles(row);
     right = std::max(right, series.line.back().first);
     chart.series.push_back(std::move(series));
   }
