@@ -99,6 +99,13 @@ class Report(tool.Tool):
         for row in self.results["tables"][0]["rows"]:
             self.assertIn(row["way"], text)
 
+    def test_explains_relative_times_where_they_stand(self):
+        tables = re.findall(r"<details.*?</details>", self.assert_good(self.results), re.S)
+        self.assertEqual(len(tables), len(self.results["tables"]))
+        explained = ["Times are relative to" in table for table in tables]
+        self.assertEqual(explained, [">relative time</th>" in table for table in tables])
+        self.assertEqual(set(explained), {True, False})  # idle connections have none
+
     def test_of_any_part_of_the_results_is_good(self):
         for work in WORKS:
             tables = [table for table in self.results["tables"] if table["work"] == work]

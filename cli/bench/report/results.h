@@ -69,7 +69,7 @@ struct Comparison {
   Verdict verdict;
   double times;  ///< As long as the other's, at least 1.
 };
-/// None when one of them was not measured. With intervals that the runs gave where there are any:
+/// None when one of them was not measured. By what the rounds lie between, where that is known:
 /// what cannot be told apart is the same, and so is what differs by less than 3 %.
 [[nodiscard]] std::optional<Comparison> compare(const Json* table, std::string_view way,
                                                 std::string_view other);

@@ -28,7 +28,7 @@ ReportColumn time_column(const char* head, const char* meaning, const char* name
           }};
 }
 
-/// The number and, smaller, the interval in which it lay or may lie.
+/// The median of the rounds and, smaller, what nine tenths of them lie between.
 std::string with_interval(const Json& row, const char* part, std::string (*text)(double)) {
   const auto median = number_in(row, part, "median");
   if (!median) return {};
@@ -82,6 +82,8 @@ std::string bandwidth_cell(const Json& row) {
   return bandwidth ? bandwidth_text(*bandwidth) : std::string();
 }
 
+constexpr const char* relative_time = "relative time";
+
 std::vector<ReportColumn> all_columns() {
   return {
       time_column("p50", "the median time of an operation", "p50"),
@@ -89,12 +91,13 @@ std::vector<ReportColumn> all_columns() {
       time_column("p99", "99 in 100 take no longer", "p99"),
       time_column("p99.9", "999 in 1,000 take no longer", "p999"),
       time_column("max", "the longest of all", "max"),
-      {"a second", "operations of all clients: the median round, and from where to where",
+      {"a second",
+       "operations of all clients: the median round, and what nine tenths of them lie between",
        [](const Json& row) { return with_interval(row, "per_second", short_rate); }},
       {"bytes", "bytes of messages, in one direction", bandwidth_cell},
-      {"relative time",
-       "time of an operation relative to the baseline in the same round; below 1 is faster; with "
-       "the 95 % interval",
+      {relative_time,
+       "of an operation, to the baseline's in the same round: the median, and what nine tenths of "
+       "the rounds lie between",
        ratio_cell},
       {"CPU", "CPU time of an operation: both sides, then client and server", cpu_cell},
       {"switches", "context switches of an operation, both sides",
@@ -174,14 +177,14 @@ std::string table_of(const Json& table, bool open) {
   }
   std::string body;
   for (const Json& row : list_in(table, "rows")) body += row_in(columns, row);
-  const std::string baseline = text_in(table, "baseline");
+  const bool is_relative =
+      std::ranges::find(columns, relative_time, &ReportColumn::head) != columns.end();
   const std::string relative =
-      baseline.empty()
-          ? ""
-          : fmt::format(
-                "<p>Times are relative to {}, with their 95\u00a0% interval: below 1 is "
-                "faster.</p>",
-                html(baseline));
+      is_relative ? fmt::format(
+                        "<p>Times are relative to {} in the same round: below 1 is faster. Nine "
+                        "tenths of the rounds lie between the small numbers.</p>",
+                        html(text_in(table, "baseline")))
+                  : "";
   const std::string heading = html(heading_of(table));
   return fmt::format(
       "<details{}><summary>{}</summary>{}\n<div class=\"scroll\" tabindex=\"0\" "
