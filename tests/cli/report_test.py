@@ -86,6 +86,7 @@ class Report(tool.Tool):
     def assert_good(self, results):
         status, errors, text = self.write(results)
         self.assertEqual((status, errors), (SUCCESS, ""))
+        self.assertTrue(text.startswith("<!DOCTYPE html>"))
         self.assertEqual(Page(text).faults, [])
         self.assertEqual(re.findall(r"(?<![a-z])(?:nan|inf)(?![a-z])", text), [])
         return text
@@ -151,17 +152,26 @@ class Report(tool.Tool):
     def test_takes_no_text_for_markup_or_commands(self):
         trap = os.path.join(self.folder, "trap")
         evil = EVIL.format(trap)
-        hostile = copy.deepcopy(self.results)
-        for table in hostile["tables"]:
-            table["baseline"] = evil
-            for row in table["rows"]:
-                row["way"] = row["way"] + evil
-                row["does"] = evil
-        hostile.update(date=evil, command=evil, tincan=evil)
-        hostile["machine"].update(cpu=evil, kernel=evil, warnings=[evil])
-        text = self.assert_good(hostile)
-        self.assertFalse(os.path.exists(trap))
-        self.assertNotIn("\u202e", text)
+
+        def with_evil(value, kept):
+            """Each text in it but those called so."""
+            if isinstance(value, dict):
+                return {key: inner if key in kept else with_evil(inner, kept)
+                        for key, inner in value.items()}
+            if isinstance(value, list):
+                return [with_evil(inner, kept) for inner in value]
+            return value + evil if isinstance(value, str) else value
+
+        odd = copy.deepcopy(self.results)
+        odd["machine"].update(virtual="yes", warnings=["one"], mitigations="on", governor="fast")
+        odd["tables"][0]["rows"][-1] = {"way": "a", "does": "b", "bytes": 1, "failed": "why"}
+        odd["tables"].append({**odd["tables"][0], "beside": "others"})
+        # Without those names the words, the plots and the tables say less.
+        for kept in (("work", "placement", "way"), ("work", "placement"), ("work",)):
+            text = self.assert_good(with_evil(odd, kept))
+            self.assertFalse(os.path.exists(trap))
+            self.assertNotIn("\u202e", text)
+            self.assertNotIn("<b onx", text)
 
     def test_replaces_a_page_and_nothing_else(self):
         folder = os.path.join(self.folder, "report")
@@ -169,8 +179,12 @@ class Report(tool.Tool):
         for name in ("index.html", "mine.txt"):
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write("before")
-        self.assert_good(self.results)
+        self.assertIn("All numbers", self.assert_good(self.results))
         self.assertEqual(sorted(os.listdir(folder)), ["index.html", "mine.txt"])
+        mask = os.umask(0)
+        os.umask(mask)
+        mode = os.stat(os.path.join(folder, "index.html")).st_mode
+        self.assertEqual(mode & 0o777, 0o666 & ~mask)  # others read it, too
 
     def test_without_gnuplot_names_it_before_anything_is_measured(self):
         status, _, errors = self.run_tool("bench", "--report", "report",
