@@ -16,29 +16,34 @@ EVIL = "<b onx='1'>&\"';\nset output '{0}'\n!touch {0}\n`touch {0}` \u202e"
 
 
 class Page(html.parser.HTMLParser):
-    """What is wrong with a page: tags that do not end, scripts, and what it would have to load."""
+    """What is wrong with a page: tags that do not end, scripts, names that are there twice, and
+    what it would have to load."""
 
     WITHOUT_END = {"meta", "br", "hr", "img", "input"}
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.faults, self.plots = [], [], 0
+        self.open, self.faults, self.plots, self.names = [], [], 0, set()
         self.feed(text)
         self.faults += self.open
 
     def handle_starttag(self, tag, attributes):
         if tag not in self.WITHOUT_END:
             self.open.append(tag)
+        self.handle_startendtag(tag, attributes)
+
+    def handle_startendtag(self, tag, attributes):
         for name, value in attributes:
             loads = name == "src" or name == "href" and tag != "a" and not value.startswith("#")
             if loads or name.startswith("on"):
                 self.faults.append(f"{tag} {name}={value}")
+            if name == "id" and value in self.names:
+                self.faults.append(f"another {value}")
+            if name == "id":
+                self.names.add(value)
         if tag in ("script", "link"):
             self.faults.append(tag)
         self.plots += tag == "svg"
-
-    def handle_startendtag(self, tag, attributes):
-        pass
 
     def handle_endtag(self, tag):
         if not self.open or self.open.pop() != tag:
@@ -89,6 +94,8 @@ class Report(tool.Tool):
         self.assertTrue(text.startswith("<!DOCTYPE html>"))
         self.assertEqual(Page(text).faults, [])
         self.assertEqual(re.findall(r"(?<![a-z])(?:nan|inf)(?![a-z])", text), [])
+        # What stands in a script of gnuplot for words and for colours of the page.
+        self.assertEqual(re.findall(r">\s*b\d+e\s*<|rgb\(", text), [])
         return text
 
     def test_has_plots_tables_words_and_the_machine(self):
@@ -99,6 +106,21 @@ class Report(tool.Tool):
             self.assertIn(words, text)
         for row in self.results["tables"][0]["rows"]:
             self.assertIn(row["way"], text)
+
+    def test_shows_the_numbers_of_a_row(self):
+        results = copy.deepcopy(self.results)
+        results["tables"] = results["tables"][:1]
+        (row,) = (row for row in results["tables"][0]["rows"] if row["way"] == "unix stream")
+        row.update(time={"p50": 12_345, "p90": 20_000, "p99": 99_960, "p999": 1_204_000,
+                         "max": 2e9, "mean": 850},
+                   per_second={"median": 81_300, "low": 80_000, "high": 2_975_000},
+                   cpu={"client": 3000, "server": 5200}, bytes_per_second=1.234e9,
+                   ratio={"median": 1.844, "low": 0.951, "high": 340})
+        cells = re.search(r">unix stream</th>(.*?)</tr>", self.assert_good(results))[1]
+        self.assertEqual(re.findall(r"<td>(.*?)</td>", cells.replace("\xa0", " "))[:9], [
+            "12.3 µs", "20.0 µs", "100 µs", "1.20 ms", "2.00 s",
+            "81,300<small>80,000 – 2.98 M</small>", "1.23 GB/s",
+            "1.84<small>0.95 – 340</small>", "8.20 µs<small>3.00 µs + 5.20 µs</small>"])
 
     def test_explains_relative_times_where_they_stand(self):
         tables = re.findall(r"<details.*?</details>", self.assert_good(self.results), re.S)
@@ -149,6 +171,19 @@ class Report(tool.Tool):
         self.assertIn(words, self.assert_good(self.with_sockets_that_take(0.001)))
         self.assertNotIn(words, self.assert_good(self.with_sockets_that_take(1000)))
 
+    def test_says_nothing_of_what_the_rounds_leave_open(self):
+        for heading, way, median, low, high in (
+                ("Why Unix sockets beat TCP", "TCP, IPv4", 2, 1.5, 3),
+                ("TCP on loopback: no difference here", "TCP, IPv4", 2, 0.5, 3),
+                ("Where pipes beat Unix sockets", "pipe", 0.5, 0.4, 0.6),
+                ("Pipes did not beat Unix sockets here", "pipe", 0.5, 0.4, 1.2)):
+            results = copy.deepcopy(self.results)
+            for table in results["tables"]:
+                for row in table["rows"]:
+                    if row["way"] == way:
+                        row["ratio"] = {"median": median, "low": low, "high": high}
+            self.assertIn(heading, self.assert_good(results))
+
     def test_takes_no_text_for_markup_or_commands(self):
         trap = os.path.join(self.folder, "trap")
         evil = EVIL.format(trap)
@@ -187,9 +222,9 @@ class Report(tool.Tool):
         self.assertEqual(mode & 0o777, 0o666 & ~mask)  # others read it, too
 
     def test_without_gnuplot_names_it_before_anything_is_measured(self):
-        status, _, errors = self.run_tool("bench", "--report", "report",
-                                          env={**os.environ, "PATH": "/nowhere"})
-        self.assertEqual(status, FAILED)
+        status, output, errors = self.run_tool("bench", "--report", "report",
+                                               env={**os.environ, "PATH": "/nowhere"})
+        self.assertEqual((status, output), (FAILED, b""))
         self.assertEqual(errors, b"tincan: gnuplot is missing, which draws the plots of the "
                                  b"report: install the package gnuplot-nox\n")
 
