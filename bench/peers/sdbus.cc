@@ -2,7 +2,6 @@
 // loop on the server's side, and NO_REPLY_EXPECTED for messages that nobody answers.
 
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
@@ -11,6 +10,7 @@
 #include <list>
 
 #include "peers/peer.h"
+#include "ways/unix_address.h"
 
 namespace bench {
 
@@ -145,8 +145,7 @@ class SdbusWay final : public Way {
   [[nodiscard]] int listen() const {
     const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     demand(listener >= 0, "socket");
-    sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = {}};
-    path("server").copy(address.sun_path, sizeof address.sun_path - 1);
+    const sockaddr_un address = unix_address(path("server"));
     demand(::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0,
            "bind");
     demand(::listen(listener, 128) == 0, "listen");

@@ -5,7 +5,6 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <cstring>
@@ -15,6 +14,7 @@
 
 #include "ways/shared.h"
 #include "ways/socket_ends.h"
+#include "ways/unix_address.h"
 
 namespace bench {
 
@@ -29,13 +29,10 @@ struct Address {
   [[nodiscard]] sockaddr* get() { return reinterpret_cast<sockaddr*>(&bytes); }
 };
 
-Address unix_address(const std::string& path) {
+Address in_file_system(const std::string& path) {
   Address address;
-  sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = {}};
-  if (path.size() >= sizeof name.sun_path) throw std::runtime_error(path + " is too long");
-  std::ranges::copy(path, name.sun_path);
-  std::memcpy(&address.bytes, &name, sizeof name);
-  address.size = sizeof name;
+  const sockaddr_un name = unix_address(path);
+  std::memcpy(&address.bytes, &name, address.size = sizeof name);
   return address;
 }
 
@@ -144,7 +141,7 @@ class SocketWay : public Way {
 
   Address bind_to(const Socket& socket, const char* name) const {
     Address address =
-        family() == AF_UNIX ? unix_address(path(name)) : loopback(family() == AF_INET6);
+        family() == AF_UNIX ? in_file_system(path(name)) : loopback(family() == AF_INET6);
     demand(::bind(socket.get(), address.get(), address.size) == 0, "bind");
     address.size = sizeof address.bytes;
     demand(::getsockname(socket.get(), address.get(), &address.size) == 0, "getsockname");

@@ -2,9 +2,8 @@
 
 #include "trial/peer.h"
 
-#include <sys/un.h>
-
 #include "ways/socket_ends.h"
+#include "ways/unix_address.h"
 
 namespace {
 
@@ -15,7 +14,7 @@ class PeerWay final : public bench::Way {
  public:
   void serve(const std::function<void()>& ready) override {
     const Socket listener(::socket(AF_UNIX, SOCK_STREAM, 0));
-    const sockaddr_un name = address();
+    const sockaddr_un name = bench::unix_address(path("server"));
     demand(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0,
            "bind");
     demand(::listen(listener.get(), 1) == 0, "listen");
@@ -25,18 +24,11 @@ class PeerWay final : public bench::Way {
   }
   std::unique_ptr<bench::Caller> connect(unsigned) override {
     Socket socket(::socket(AF_UNIX, SOCK_STREAM, 0));
-    const sockaddr_un name = address();
+    const sockaddr_un name = bench::unix_address(path("server"));
     demand(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0,
            "connect");
     return std::make_unique<bench::EndCaller>(
         std::make_unique<bench::SocketEnd>(std::move(socket), task(), true));
-  }
-
- private:
-  [[nodiscard]] sockaddr_un address() const {
-    sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = {}};
-    path("server").copy(name.sun_path, sizeof name.sun_path - 1);
-    return name;
   }
 };
 
