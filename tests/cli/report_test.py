@@ -235,6 +235,14 @@ class Report(tool.Tool):
         self.assertEqual(status, FAILED)
         self.assertIn("cannot write file: Not a directory", errors)
 
+    def test_that_cannot_be_written_leaves_nothing_behind(self):
+        folder = os.path.join(self.folder, "report")
+        os.makedirs(os.path.join(folder, "index.html"))
+        status, errors, _ = self.write(self.results)
+        self.assertEqual(status, FAILED)
+        self.assertIn("cannot write report/index.html: Is a directory", errors)
+        self.assertEqual(os.listdir(folder), ["index.html"])
+
 
 if __name__ == "__main__":
     unittest.main()
