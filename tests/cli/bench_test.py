@@ -33,6 +33,19 @@ class Bench(tool.Tool):
         self.assertEqual(os.listdir(self.scratch), [])
 
 
+def results_of(ratio):
+    """As a run of one way writes them, with a number of its own everywhere."""
+    row = {"way": 'a "quoted", long way', "does": "", "bytes": 64, "rounds": 3, "operations": 30,
+           "time": {"p50": 1, "p90": 2, "p99": 3, "p999": 4, "max": 5, "mean": 6},
+           "per_second": {"median": 7, "low": 8, "high": 9}, "bytes_per_second": 10,
+           "cpu": {"client": 11, "server": 12}, "switches": 13, "system_calls": 14,
+           "ratio": {"median": ratio, "low": ratio - 1, "high": ratio + 1}, "memory": None,
+           "histogram": [[1, 30]]}
+    table = {"work": "round trip", "bytes": 64, "placement": "free", "beside": None, "clients": 1,
+             "rate": None, "baseline": "another", "rows": [row]}
+    return {"date": "2026-11-26T09:07:00Z", "machine": {"warnings": []}, "tables": [table]}
+
+
 class Results(Bench):
     def test_have_every_way_that_does_a_work(self):
         results = self.results("--work", "round-trip", "--placement", "free", "--size", "1KiB",
@@ -53,6 +66,15 @@ class Results(Bench):
             self.assertEqual(sum(count for _, count in row["histogram"]), row["operations"])
             self.assertGreater(row["cpu"]["client"] + row["cpu"]["server"], 0)
         self.assertEqual(ways["unix stream"]["ratio"]["median"], 1)
+
+    def test_have_times_relative_to_the_baselines_and_what_both_sides_do(self):
+        results = self.results("--work", "round-trip", "--placement", "same", "--size", "100",
+                               "--ways", "pipe", "--rounds", "1", "--round-time", "5ms")
+        rows = {row["way"]: row for row in results["tables"][0]["rows"]}
+        ours, baseline = rows["pipe"], rows["unix stream"]
+        self.assertAlmostEqual(ours["ratio"]["median"],
+                               ours["time"]["p50"] / baseline["time"]["p50"])
+        self.assertGreater(ours["switches"], 1)  # they share a CPU, and wait for each other
 
     def test_have_every_work(self):
         results = self.results("--work", "one-way,fan-in,set-up,payload,idle", "--placement",
@@ -111,6 +133,36 @@ class Output(Bench):
         status, output, _ = self.bench(*arguments, "--compare", earlier)
         self.assertEqual(status, SUCCESS)
         self.assertRegex(output.decode(), r"2 rows are in both; \d of them as before")
+
+    def written(self, name, results):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(results, file)
+        return path
+
+    def test_as_csv_has_each_number_in_its_column(self):
+        status, output, _ = self.bench("--from", self.written("now", results_of(15)), "--csv")
+        self.assertEqual(status, SUCCESS)
+        (row,) = csv.DictReader(io.StringIO(output.decode()))
+        self.assertEqual(row, {
+            "work": "round trip", "bytes": "64", "placement": "free", "beside": "",
+            "clients": "1", "rate": "", "way": 'a "quoted", long way', "rounds": "3",
+            "operations": "30", "p50_ns": "1", "p90_ns": "2", "p99_ns": "3", "p999_ns": "4",
+            "max_ns": "5", "mean_ns": "6", "per_second": "7", "per_second_low": "8",
+            "per_second_high": "9", "bytes_per_second": "10", "client_cpu_ns": "11",
+            "server_cpu_ns": "12", "switches": "13", "system_calls": "14", "ratio": "15",
+            "ratio_low": "14", "ratio_high": "16", "server_bytes": "", "kernel_bytes": "",
+            "note": ""})
+
+    def test_beside_an_earlier_one_names_what_differs_by_more_than_the_rounds(self):
+        earlier = self.written("earlier", results_of(15))
+        for ratio, words in ((16, "1 rows are in both; 1 of them as before"),
+                             (30, "30 of the baseline, 15 then: +100 %"),
+                             (30, "1 rows are in both; 0 of them as before")):
+            now = self.written("now", results_of(ratio))
+            status, output, _ = self.bench("--from", now, "--compare", earlier)
+            self.assertEqual(status, SUCCESS)
+            self.assertIn(words, output.decode())
 
     def test_lists_the_ways(self):
         status, output, _ = self.bench("--list")
