@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "json.h"
 #include "output.h"
+#include "text.h"
 #include "tincan/tincan.h"
 
 namespace cli {
@@ -62,9 +63,9 @@ ExitCode run(std::vector<std::string> words) {
   tool.set_version_flag("--version", "tincan " TINCAN_VERSION, "Print the version and exit");
   tool.footer(exit_codes_text() + "\n\nSee also: man tincan, tincan COMMAND --help");
   auto program = take_program(words);
-  const Command commands[] = {
-      add_serve(tool, std::move(program)), add_call(tool, has_literal_dash(words)), add_ping(tool),
-      add_bytes(tool), add_bench(tool, fmt::format("tincan {}", fmt::join(words, " ")))};
+  const Command commands[] = {add_serve(tool, std::move(program)),
+                              add_call(tool, has_literal_dash(words)), add_ping(tool),
+                              add_bytes(tool), add_bench(tool, "tincan " + command_line(words))};
   if (const auto wrong = what_is_wrong(tool, words)) {
     return report_usage(*wrong, "tincan", wants_json(words));
   }

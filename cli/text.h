@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cli {
 
@@ -17,6 +18,9 @@ namespace cli {
 
 /// "1 reply", "2 replies".
 [[nodiscard]] std::string counted(std::uint64_t count, std::string_view one, std::string_view many);
+
+/// What to type into a shell for these words.
+[[nodiscard]] std::string command_line(const std::vector<std::string>& words);
 
 [[nodiscard]] std::string base64(std::string_view bytes);
 

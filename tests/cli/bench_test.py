@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import unittest
 
@@ -66,6 +67,13 @@ class Results(Bench):
             self.assertEqual(sum(count for _, count in row["histogram"]), row["operations"])
             self.assertGreater(row["cpu"]["client"] + row["cpu"]["server"], 0)
         self.assertEqual(ways["unix stream"]["ratio"]["median"], 1)
+
+    def test_have_the_command_as_a_shell_takes_it(self):
+        arguments = ("--ways", "unix stream", "--work", "idle", "--placement", "free",
+                     "--baseline", "it's")
+        results = self.results(*arguments)
+        self.assertEqual(shlex.split(results["command"]),
+                         ["tincan", "bench", *arguments, "--json"])
 
     def test_have_times_relative_to_the_baselines_and_what_both_sides_do(self):
         results = self.results("--work", "round-trip", "--placement", "same", "--size", "100",
