@@ -22,6 +22,7 @@ TEST(Histogram, HasQuantilesThatAreRightToOnePartIn128) {
   }
   EXPECT_EQ(times.least().count(), 1);
   EXPECT_EQ(times.most().count(), 100'000);
+  EXPECT_EQ(times.mean().count(), 50'000);
 }
 
 TEST(Histogram, IsTheSameWhenItIsAddedUpFromParts) {
@@ -29,7 +30,7 @@ TEST(Histogram, IsTheSameWhenItIsAddedUpFromParts) {
   Histogram parts;
   for (int part = 0; part < 4; ++part) {
     Histogram one;
-    for (int i = part * 1000; i < part * 1000 + 1000; ++i) {
+    for (int i = 4000 - part * 1000; i > 3000 - part * 1000; --i) {
       one.add(nanoseconds(i * 37));
       all.add(nanoseconds(i * 37));
     }
@@ -37,6 +38,8 @@ TEST(Histogram, IsTheSameWhenItIsAddedUpFromParts) {
   }
   EXPECT_EQ(parts.count(), all.count());
   EXPECT_EQ(parts.mean(), all.mean());
+  EXPECT_EQ(parts.least(), all.least());
+  EXPECT_EQ(parts.most(), all.most());
   for (const double fraction : {0.1, 0.5, 0.99}) {
     EXPECT_EQ(parts.quantile(fraction), all.quantile(fraction));
   }

@@ -190,6 +190,52 @@ TEST(Trial, CountsWhatItsProcessesDo) {
   EXPECT_GT(round.wall, 0ns);
   EXPECT_GT(round.server_cpu, 0ns);
   EXPECT_GT(round.client_cpu, 0ns);
+  EXPECT_GT(round.switches, 100u);  // each side waits for the other
+}
+
+/// Fails with where one of its sides may run.
+class PlacedWay final : public Way {
+ public:
+  explicit PlacedWay(bool server_says) : server_says_(server_says) {}
+  void serve(const std::function<void()>& ready) override {
+    if (server_says_) say();
+    ready();
+    ::pause();
+  }
+  std::unique_ptr<Caller> connect(unsigned) override {
+    say();
+    return nullptr;
+  }
+
+ private:
+  static void say() { throw std::runtime_error(::testing::PrintToString(allowed_cpus())); }
+
+  const bool server_says_;
+};
+
+std::string place_of(bool server_says, Placement placement) {
+  const WayEntry way = {.name = "placed", .does = "", .works = {}, .make = [server_says] {
+                          return std::make_unique<PlacedWay>(server_says);
+                        }};
+  try {
+    const Trial trial(way, {.work = Work::round_trip, .bytes = 1}, placement);
+    return {};
+  } catch (const TrialFailed& said) {
+    return said.what();
+  }
+}
+
+TEST(Trial, PlacesItsProcesses) {
+  const std::vector<int> all = allowed_cpus();
+  const auto on = [](const std::vector<int>& cpus) {
+    return "placed: " + ::testing::PrintToString(cpus);
+  };
+  for (const bool server_says : {true, false}) {
+    EXPECT_EQ(place_of(server_says, Placement::free), on(all));
+    EXPECT_EQ(place_of(server_says, Placement::same), on({all.back()}));
+    EXPECT_EQ(place_of(server_says, Placement::different),
+              on({server_says ? all.front() : all.back()}));
+  }
 }
 
 TEST(Trial, TellsWhatAConnectionTakesOfTheServersMemory) {
