@@ -12,6 +12,7 @@
 
 #include "harness/handover.h"
 #include "harness/worker.h"
+#include "ways/shared.h"
 
 namespace {
 
@@ -35,9 +36,10 @@ int main(int argc, char** argv) {
   const bench::Assignment task(argc, argv);
   const bench::HandoverTask what(task.argument);
   const bench::SocketPath socket;
-  bench::Arrival& arrival = bench::shared_arrival(what.bytes);
+  const bench::Shared<bench::Arrival> arrival;
+  arrival->bytes = what.bytes;
   const bench::ServerProcess server(
-      task.placement, [&](const auto& ready) { serve(socket.path(), arrival, ready); });
+      task.placement, [&](const auto& ready) { serve(socket.path(), *arrival, ready); });
   const auto connect = [&] { return tincan::or_exit(tincan::Client::connect(socket.path())); };
   auto client = connect();
   const tincan::CallOptions options{.deadline = std::chrono::seconds(60)};
@@ -50,7 +52,7 @@ int main(int argc, char** argv) {
       loan.bytes()[what.bytes - 1] = std::byte{1};
       const std::int64_t start = bench::now();
       tincan::or_exit(client.call("take", std::move(loan), options));
-      samples.add(what.immutable ? bench::now() - start : arrival.time - start);
+      samples.add(what.immutable ? bench::now() - start : arrival->time - start);
     }
   });
 }

@@ -19,10 +19,4 @@ HandoverTask::HandoverTask(const std::string& argument) {
   bytes = mebibytes << 20;
 }
 
-Arrival& shared_arrival(std::size_t bytes) {
-  auto* const arrival = shared<Arrival>();
-  *arrival = {.time = 0, .bytes = bytes};
-  return *arrival;
-}
-
 }  // namespace bench

@@ -15,11 +15,10 @@ struct HandoverTask {
   std::size_t bytes;
 };
 
-/// When the receiver had the last payload, in memory that both processes share.
+/// When the receiver had the last payload: in memory that both processes share.
 struct Arrival {
-  std::int64_t time;
-  std::size_t bytes;
+  std::int64_t time = 0;
+  std::size_t bytes = 0;
 };
-[[nodiscard]] Arrival& shared_arrival(std::size_t bytes);
 
 }  // namespace bench

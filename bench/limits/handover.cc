@@ -13,6 +13,7 @@
 #include "harness/socket.h"
 #include "harness/worker.h"
 #include "ways/pass_file.h"
+#include "ways/shared.h"
 
 namespace {
 
@@ -38,12 +39,10 @@ Memory build(std::size_t bytes, unsigned seals) {
   while (true) {
     const auto received = bench::receive_file(socket);
     if (!received) _exit(0);
-    const int file = *received;  // or none: the last one is meant
-    if (file >= 0) {
+    if (*received) {  // or the last one is meant
       if (place != nullptr) munmap(place, arrival.bytes);
-      place = mmap(nullptr, arrival.bytes, PROT_READ, MAP_SHARED, file, 0);
+      place = mmap(nullptr, arrival.bytes, PROT_READ, MAP_SHARED, received->get(), 0);
       bench::require(place != MAP_FAILED, "mmap");
-      close(file);
     }
     arrival.time = bench::now();
     bench::require(static_cast<char*>(place)[arrival.bytes - 1] == 1, "the last byte");
@@ -60,12 +59,13 @@ int main(int argc, char** argv) {
   const bench::Assignment task(argc, argv);
   const bench::HandoverTask what(task.argument);
   const auto [client, server_end] = bench::socket_pair();
-  bench::Arrival& arrival = bench::shared_arrival(what.bytes);
+  const bench::Shared<bench::Arrival> arrival;
+  arrival->bytes = what.bytes;
   const int received = server_end;
   const bool keeps = !what.immutable && !what.first_time;
   const bench::ServerProcess server(task.placement, [&](const auto& ready) {
     ready();
-    receive(received, arrival, keeps);
+    receive(received, *arrival, keeps);
   });
   constexpr unsigned fixed_size = F_SEAL_SHRINK | F_SEAL_GROW;
   Memory memory = {-1, nullptr};
@@ -83,7 +83,7 @@ int main(int argc, char** argv) {
       is_new ? bench::send_file(socket, memory.file) : bench::send_all(socket, "u", 1);
       char byte;
       bench::receive_all(socket, &byte, 1);
-      samples.add(what.immutable ? bench::now() - start : arrival.time - start);
+      samples.add(what.immutable ? bench::now() - start : arrival->time - start);
       if (keeps) continue;
       if (!what.immutable) munmap(memory.bytes, what.bytes);
       close(memory.file);

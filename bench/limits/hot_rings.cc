@@ -17,7 +17,7 @@ struct Pair {
   bench::FutexRing there, back;
 };
 
-struct Shared {
+struct Pairs {
   alignas(128) std::atomic<std::uint32_t> server_asleep;
   alignas(128) Pair pairs[64];
 };
@@ -60,18 +60,18 @@ class EchoServer {
 
 int main(int argc, char** argv) {
   const bench::Assignment task(argc, argv);
-  auto& shared = *bench::shared<Shared>();
-  const std::span pairs(shared.pairs, task.number());
+  const bench::Shared<Pairs> shared;
+  const std::span pairs(shared->pairs, task.number());
   const bench::ServerProcess server(task.placement, [&](const auto& ready) {
     ready();
-    EchoServer(pairs, shared.server_asleep).run();
+    EchoServer(pairs, shared->server_asleep).run();
   });
   std::vector<std::uint64_t> put(pairs.size());
   std::vector<std::uint64_t> taken(pairs.size());
   bench::Crew crew(pairs.size(), [&](std::size_t i, std::size_t calls, bench::Samples& samples) {
     char bytes[bench::payload_bytes] = {};
     for (std::size_t call = 0; call < calls; ++call) {
-      bench::put(pairs[i].there, bytes, put[i], shared.server_asleep);
+      bench::put(pairs[i].there, bytes, put[i], shared->server_asleep);
       bench::take(pairs[i].back, bytes, taken[i]);
       samples.lap();
     }

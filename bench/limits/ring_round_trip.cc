@@ -25,18 +25,18 @@ struct Pair {
 
 int main(int argc, char** argv) {
   const bench::Assignment task(argc, argv);
-  auto& rings = *bench::shared<Pair>();
+  const bench::Shared<Pair> rings;
   const bench::ServerProcess server(task.placement, [&](const auto& ready) {
     ready();
-    echo(rings);
+    echo(*rings);
   });
   char bytes[bench::payload_bytes] = {};
   std::uint64_t put_so_far = 0;
   std::uint64_t taken = 0;
   bench::run_rounds(server, [&](std::size_t calls, bench::Samples& samples) {
     for (std::size_t i = 0; i < calls; ++i) {
-      bench::put(rings.there, bytes, put_so_far, rings.there.asleep);
-      bench::take(rings.back, bytes, taken);
+      bench::put(rings->there, bytes, put_so_far, rings->there.asleep);
+      bench::take(rings->back, bytes, taken);
       samples.lap();
     }
   });

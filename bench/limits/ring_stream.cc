@@ -126,7 +126,8 @@ class Receiver {
 int main(int argc, char** argv) {
   const bench::Assignment task(argc, argv);
   const std::size_t bytes = std::stoul(task.argument.substr(task.argument.find('-') + 1));
-  auto& ring = *bench::shared<Ring>();
+  const bench::Shared<Ring> shared;
+  Ring& ring = *shared;
   const bench::ServerProcess server(task.placement, [&](const auto& ready) {
     ready();
     Receiver(ring).run();

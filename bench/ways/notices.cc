@@ -7,8 +7,10 @@
 #include <atomic>
 #include <csignal>
 #include <cstring>
+#include <optional>
 
 #include "ways/end.h"
+#include "ways/opened.h"
 #include "ways/shared.h"
 
 namespace bench {
@@ -40,21 +42,21 @@ class EventfdWay final : public Way {
  public:
   void prepare(const Task& task) override {
     Way::prepare(task);
-    demand((there_ = ::eventfd(0, EFD_CLOEXEC)) >= 0, "eventfd");
-    demand((back_ = ::eventfd(0, EFD_CLOEXEC)) >= 0, "eventfd");
+    there_ = opened(::eventfd(0, EFD_CLOEXEC), "eventfd");
+    back_ = opened(::eventfd(0, EFD_CLOEXEC), "eventfd");
   }
   void serve(const std::function<void()>& ready) override {
     ready();
-    EventfdEnd end(there_, back_);
+    EventfdEnd end(there_.get(), back_.get());
     serve_all(end, task());
   }
   std::unique_ptr<Caller> connect(unsigned) override {
-    return std::make_unique<EndCaller>(std::make_unique<EventfdEnd>(back_, there_));
+    return std::make_unique<EndCaller>(std::make_unique<EventfdEnd>(back_.get(), there_.get()));
   }
 
  private:
-  int there_ = -1;
-  int back_ = -1;
+  Descriptor there_;
+  Descriptor back_;
 };
 
 sigset_t real_time_signal() {
@@ -90,17 +92,17 @@ class SignalWay final : public Way {
  public:
   void prepare(const Task& task) override {
     Way::prepare(task);
-    processes_ = shared<Processes>();
+    processes_.emplace();
   }
   void serve(const std::function<void()>& ready) override {
-    begin(processes_->server);
+    begin((*processes_)->server);
     ready();
-    SignalEnd end(processes_->client);
+    SignalEnd end((*processes_)->client);
     serve_all(end, task());
   }
   std::unique_ptr<Caller> connect(unsigned) override {
-    begin(processes_->client);
-    return std::make_unique<EndCaller>(std::make_unique<SignalEnd>(processes_->server));
+    begin((*processes_)->client);
+    return std::make_unique<EndCaller>(std::make_unique<SignalEnd>((*processes_)->server));
   }
 
  private:
@@ -113,7 +115,7 @@ class SignalWay final : public Way {
     ::sigprocmask(SIG_BLOCK, &signals, nullptr);
     own = ::getpid();
   }
-  Processes* processes_ = nullptr;
+  std::optional<Shared<Processes>> processes_;
 };
 
 }  // namespace

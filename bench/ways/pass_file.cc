@@ -39,13 +39,13 @@ void send_file(int socket, int file) {
   demand(::sendmsg(socket, &sent.message, MSG_NOSIGNAL) == 1, "sendmsg");
 }
 
-std::optional<int> receive_file(int socket) {
+std::optional<tincan::Descriptor> receive_file(int socket) {
   FileMessage received;
   if (::recvmsg(socket, &received.message, MSG_CMSG_CLOEXEC) <= 0) return std::nullopt;
   const cmsghdr* const header = CMSG_FIRSTHDR(&received.message);
   int file = -1;
   if (header != nullptr) std::memcpy(&file, CMSG_DATA(header), sizeof file);
-  return file;
+  return tincan::Descriptor(file);
 }
 
 }  // namespace bench

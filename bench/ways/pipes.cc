@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "ways/end.h"
+#include "ways/opened.h"
 
 namespace bench {
 
@@ -18,16 +19,12 @@ constexpr std::size_t pipe_bytes = 64 * 1024;
 
 class PipeEnd final : public End {
  public:
-  PipeEnd(int in, int out, const Task& task)
-      : in_(in), out_(out), room_(std::max(pipe_bytes, task.bytes)) {}
-  ~PipeEnd() override {
-    ::close(in_);
-    ::close(out_);
-  }
+  PipeEnd(Descriptor in, Descriptor out, const Task& task)
+      : in_(std::move(in)), out_(std::move(out)), room_(std::max(pipe_bytes, task.bytes)) {}
 
   void send(std::span<const std::byte> message) override {
     while (!message.empty()) {
-      const ssize_t sent = ::write(out_, message.data(), message.size());
+      const ssize_t sent = ::write(out_.get(), message.data(), message.size());
       if (sent < 0 && errno == EINTR) continue;
       demand(sent > 0, "write");
       message = message.subspan(static_cast<std::size_t>(sent));
@@ -40,7 +37,7 @@ class PipeEnd final : public End {
         std::memmove(room_.data(), room_.data() + begin_, end_ - begin_);
         end_ -= std::exchange(begin_, 0);
       }
-      const ssize_t count = ::read(in_, room_.data() + end_, room_.size() - end_);
+      const ssize_t count = ::read(in_.get(), room_.data() + end_, room_.size() - end_);
       if (count < 0 && errno == EINTR) continue;
       demand(count >= 0, "read");
       if (count == 0) return {};
@@ -51,8 +48,8 @@ class PipeEnd final : public End {
   }
 
  private:
-  const int in_;
-  const int out_;
+  const Descriptor in_;
+  const Descriptor out_;
   std::vector<std::byte> room_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
@@ -62,24 +59,36 @@ class PipeWay final : public Way {
  public:
   void prepare(const Task& task) override {
     Way::prepare(task);
-    demand(::pipe2(there_, O_CLOEXEC) == 0 && ::pipe2(back_, O_CLOEXEC) == 0, "pipe");
+    there_ = make_pipe();
+    back_ = make_pipe();
   }
   void serve(const std::function<void()>& ready) override {
-    ::close(there_[1]);
-    ::close(back_[0]);
+    there_.out.reset();
+    back_.in.reset();
     ready();
-    PipeEnd end(there_[0], back_[1], task());
+    PipeEnd end(std::move(there_.in), std::move(back_.out), task());
     serve_all(end, task());
   }
   std::unique_ptr<Caller> connect(unsigned) override {
-    ::close(there_[0]);
-    ::close(back_[1]);
-    return std::make_unique<EndCaller>(std::make_unique<PipeEnd>(back_[0], there_[1], task()));
+    there_.in.reset();
+    back_.out.reset();
+    return std::make_unique<EndCaller>(
+        std::make_unique<PipeEnd>(std::move(back_.in), std::move(there_.out), task()));
   }
 
  private:
-  int there_[2];
-  int back_[2];
+  struct Pipe {
+    Descriptor in;
+    Descriptor out;
+  };
+  static Pipe make_pipe() {
+    int ends[2];
+    demand(::pipe2(ends, O_CLOEXEC) == 0, "pipe");
+    return {.in = Descriptor(ends[0]), .out = Descriptor(ends[1])};
+  }
+
+  Pipe there_;
+  Pipe back_;
 };
 
 class FifoWay final : public Way {
@@ -91,22 +100,20 @@ class FifoWay final : public Way {
   }
   void serve(const std::function<void()>& ready) override {
     ready();
-    const int in = open_fifo("there", O_RDONLY);
-    PipeEnd end(in, open_fifo("back", O_WRONLY), task());
+    Descriptor in = open_fifo("there", O_RDONLY);
+    PipeEnd end(std::move(in), open_fifo("back", O_WRONLY), task());
     serve_all(end, task());
   }
   std::unique_ptr<Caller> connect(unsigned) override {
-    const int out = open_fifo("there", O_WRONLY);
+    Descriptor out = open_fifo("there", O_WRONLY);
     return std::make_unique<EndCaller>(
-        std::make_unique<PipeEnd>(open_fifo("back", O_RDONLY), out, task()));
+        std::make_unique<PipeEnd>(open_fifo("back", O_RDONLY), std::move(out), task()));
   }
 
  private:
   /// Waits for the other side.
-  [[nodiscard]] int open_fifo(const char* name, int mode) const {
-    const int fifo = ::open(path(name).c_str(), mode | O_CLOEXEC);
-    demand(fifo >= 0, "open");
-    return fifo;
+  [[nodiscard]] Descriptor open_fifo(const char* name, int mode) const {
+    return opened(::open(path(name).c_str(), mode | O_CLOEXEC), "open");
   }
 };
 

@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "ways/end.h"
+#include "ways/opened.h"
 
 namespace bench {
 
@@ -41,7 +42,8 @@ class PosixQueueEnd final : public End {
   std::vector<std::byte> room_;
 };
 
-/// Their names are gone before anybody could find them.
+/// Their names are gone before anybody could find them. On Linux a queue is a file descriptor:
+/// mq_open(3).
 class PosixQueueWay final : public Way {
  public:
   void prepare(const Task& task) override {
@@ -51,29 +53,29 @@ class PosixQueueWay final : public Way {
   }
   void serve(const std::function<void()>& ready) override {
     ready();
-    PosixQueueEnd end(there_, back_, task());
+    PosixQueueEnd end(there_.get(), back_.get(), task());
     serve_all(end, task());
   }
   std::unique_ptr<Caller> connect(unsigned) override {
-    return std::make_unique<EndCaller>(std::make_unique<PosixQueueEnd>(back_, there_, task()));
+    return std::make_unique<EndCaller>(
+        std::make_unique<PosixQueueEnd>(back_.get(), there_.get(), task()));
   }
 
  private:
-  [[nodiscard]] mqd_t open_queue(const char* direction) const {
+  [[nodiscard]] Descriptor open_queue(const char* direction) const {
     const std::string name = "/tincan-bench-" + std::to_string(::getpid()) + "-" + direction;
     mq_attr wanted = {};
     wanted.mq_maxmsg =
         static_cast<long>(std::min<std::size_t>(10, setting("/proc/sys/fs/mqueue/msg_max")));
     wanted.mq_msgsize = static_cast<long>(task().bytes);
-    const mqd_t queue =
-        ::mq_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600, &wanted);
-    demand(queue >= 0, "mq_open");
+    Descriptor queue = opened(
+        ::mq_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600, &wanted), "mq_open");
     ::mq_unlink(name.c_str());
     return queue;
   }
 
-  mqd_t there_ = -1;
-  mqd_t back_ = -1;
+  Descriptor there_;
+  Descriptor back_;
 };
 
 class SystemVQueueEnd final : public End {

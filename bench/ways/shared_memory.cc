@@ -5,8 +5,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <optional>
+
 #include "ways/byte_ring.h"
 #include "ways/end.h"
+#include "ways/opened.h"
 #include "ways/pass_file.h"
 #include "ways/shared.h"
 
@@ -40,25 +43,26 @@ class RingWay : public Way {
   RingWay(RingWait wait, std::size_t batch) : wait_(wait), batch_(batch) {}
   void prepare(const Task& task) override {
     Way::prepare(task);
-    rings_ = make_rings();
+    make_rings(rings_);
   }
   void serve(const std::function<void()>& ready) override {
     ready();
-    RingEnd end(rings_->there, rings_->back, wait_, batch_, task());
+    RingEnd end((*rings_)->there, (*rings_)->back, wait_, batch_, task());
     serve_all(end, task());
   }
   std::unique_ptr<Caller> connect(unsigned) override {
     return std::make_unique<EndCaller>(
-        std::make_unique<RingEnd>(rings_->back, rings_->there, wait_, batch_, task()));
+        std::make_unique<RingEnd>((*rings_)->back, (*rings_)->there, wait_, batch_, task()));
   }
 
  protected:
-  virtual RingPair* make_rings() { return shared<RingPair>(); }
+  using Rings = std::optional<Shared<RingPair>>;
+  virtual void make_rings(Rings& rings) { rings.emplace(); }
 
  private:
   const RingWait wait_;
   const std::size_t batch_;
-  RingPair* rings_ = nullptr;
+  Rings rings_;
 };
 
 class MappedFileWay final : public RingWay {
@@ -66,71 +70,73 @@ class MappedFileWay final : public RingWay {
   MappedFileWay() : RingWay(RingWait::aware, 1) {}
 
  protected:
-  RingPair* make_rings() override {
-    const int file = ::open(path("rings").c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    demand(file >= 0, "open");
-    demand(::posix_fallocate(file, 0, sizeof(RingPair)) == 0, "posix_fallocate");
-    RingPair* const rings = shared<RingPair>(file);
-    ::close(file);
-    return rings;
+  void make_rings(Rings& rings) override {
+    const Descriptor file =
+        opened(::open(path("rings").c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600), "open");
+    errno = ::posix_fallocate(file.get(), 0, sizeof(RingPair));
+    demand(errno == 0, "posix_fallocate");
+    rings.emplace(file.get());
   }
 };
 
 /// Passes a descriptor, and hears of it.
 class MemoryFileCaller final : public Caller {
  public:
-  explicit MemoryFileCaller(int socket) : socket_(socket) {}
+  explicit MemoryFileCaller(Descriptor socket) : socket_(std::move(socket)) {}
   void exchange(std::span<const std::byte>, std::span<std::byte>) override { refuse(); }
   void send(std::span<const std::byte>) override { refuse(); }
   void pass(const Messages& messages, std::uint64_t sequence) override {
-    const int file = ::memfd_create("payload", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    demand(file >= 0, "memfd_create");
+    const Descriptor memory =
+        opened(::memfd_create("payload", MFD_CLOEXEC | MFD_ALLOW_SEALING), "memfd_create");
+    const int file = memory.get();
     demand(::ftruncate(file, static_cast<off_t>(messages.bytes())) == 0, "ftruncate");
     void* const at = ::mmap(nullptr, messages.bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     demand(at != MAP_FAILED, "mmap");
     messages.fill({static_cast<std::byte*>(at), messages.bytes()}, sequence);
     demand(::munmap(at, messages.bytes()) == 0, "munmap");
     demand(::fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0, "seal");
-    send_file(socket_, file);
-    ::close(file);
+    send_file(socket_.get(), file);
     std::byte word;
-    demand(::recv(socket_, &word, 1, 0) == 1, "recv");
+    demand(::recv(socket_.get(), &word, 1, 0) == 1, "recv");
   }
 
  private:
   static void refuse() { throw std::runtime_error("it passes payloads only"); }
 
-  const int socket_;
+  const Descriptor socket_;
 };
 
 class MemoryFileWay final : public Way {
  public:
   void prepare(const Task& task) override {
     Way::prepare(task);
-    demand(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends_) == 0, "socketpair");
+    int ends[2];
+    demand(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
+    client_.reset(ends[0]);
+    server_.reset(ends[1]);
   }
   void serve(const std::function<void()>& ready) override {
-    ::close(ends_[0]);
+    client_.reset();
     ready();
     Receiver receiver = receiver_for(task());
-    while (const auto file = receive_file(ends_[1])) {
-      void* const at = ::mmap(nullptr, task().bytes, PROT_READ, MAP_PRIVATE, *file, 0);
+    while (const auto file = receive_file(server_.get())) {
+      void* const at = ::mmap(nullptr, task().bytes, PROT_READ, MAP_PRIVATE, file->get(), 0);
       demand(at != MAP_FAILED, "mmap");
       [[maybe_unused]] const bool answers =
           receiver.take({static_cast<const std::byte*>(at), task().bytes});
       demand(::munmap(at, task().bytes) == 0, "munmap");
       const std::byte word{};
-      demand(::send(ends_[1], &word, 1, MSG_NOSIGNAL) == 1, "send");
-      ::close(*file);
+      demand(::send(server_.get(), &word, 1, MSG_NOSIGNAL) == 1, "send");
     }
   }
   std::unique_ptr<Caller> connect(unsigned) override {
-    ::close(ends_[1]);
-    return std::make_unique<MemoryFileCaller>(ends_[0]);
+    server_.reset();
+    return std::make_unique<MemoryFileCaller>(std::move(client_));
   }
 
  private:
-  int ends_[2] = {-1, -1};
+  Descriptor client_;
+  Descriptor server_;
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "ways/clock.h"
 #include "ways/end.h"
+#include "ways/opened.h"
 
 /// Sides of connections over sockets that block.
 namespace bench {
@@ -20,28 +21,10 @@ inline constexpr std::size_t read_ahead_bytes = 256 * 1024;
 inline constexpr std::size_t socket_batch_bytes = 32 * 1024;
 inline constexpr std::int64_t socket_look_nanoseconds = 50'000;
 
-/// Closed with its object.
-class Socket {
- public:
-  explicit Socket(int number) : number_(number) { demand(number >= 0, "socket"); }
-  Socket(Socket&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Socket& operator=(Socket&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  ~Socket() {
-    if (number_ >= 0) ::close(number_);
-  }
-  [[nodiscard]] int get() const { return number_; }
-
- private:
-  int number_;
-};
-
 /// One send(2) a message, and one recv(2) unless messages are read ahead.
 class SocketEnd : public End {
  public:
-  SocketEnd(Socket socket, const Task& task, bool is_stream)
+  SocketEnd(Descriptor socket, const Task& task, bool is_stream)
       : socket_(std::move(socket)),
         room_(is_stream && task.work == Work::one_way ? std::max(read_ahead_bytes, task.bytes)
                                                       : task.bytes),
@@ -69,7 +52,7 @@ class SocketEnd : public End {
     return std::span(room_).subspan(begin_ - bytes, bytes);
   }
 
-  [[nodiscard]] const Socket& socket() const { return socket_; }
+  [[nodiscard]] const Descriptor& socket() const { return socket_; }
   /// Whether there is something of the next message that need not be waited for.
   [[nodiscard]] bool has_unread() const { return end_ > begin_; }
 
@@ -90,7 +73,7 @@ class SocketEnd : public End {
     end_ -= std::exchange(begin_, 0);
   }
 
-  const Socket socket_;
+  const Descriptor socket_;
   std::vector<std::byte> room_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
@@ -100,7 +83,7 @@ class SocketEnd : public End {
 /// Copies messages together.
 class BatchedEnd final : public SocketEnd {
  public:
-  BatchedEnd(Socket socket, const Task& task) : SocketEnd(std::move(socket), task, true) {
+  BatchedEnd(Descriptor socket, const Task& task) : SocketEnd(std::move(socket), task, true) {
     batch_.reserve(socket_batch_bytes + task.bytes);
   }
   void send(std::span<const std::byte> message) override {
@@ -125,7 +108,8 @@ struct Whereabouts {
 /// Looks whether something has come before it sleeps.
 class LookingEnd final : public SocketEnd {
  public:
-  LookingEnd(Socket socket, const Task& task, std::atomic<int>& own, const std::atomic<int>& peers)
+  LookingEnd(Descriptor socket, const Task& task, std::atomic<int>& own,
+             const std::atomic<int>& peers)
       : SocketEnd(std::move(socket), task, true), own_(own), peers_(peers) {}
   void send(std::span<const std::byte> message) override {
     own_.store(::sched_getcpu(), std::memory_order_relaxed);
@@ -151,7 +135,7 @@ class LookingEnd final : public SocketEnd {
 /// What does not fit is dropped: streams of datagrams wait for a word every few messages.
 class UdpEnd final : public SocketEnd {
  public:
-  UdpEnd(Socket socket, const Task& task, bool is_server)
+  UdpEnd(Descriptor socket, const Task& task, bool is_server)
       : SocketEnd(std::move(socket), task, false), is_server_(is_server) {
     if (task.work == Work::one_way) {
       window_ = std::clamp<std::size_t>(64 * 1024 / task.bytes, 1, 16);

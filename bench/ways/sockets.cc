@@ -62,13 +62,13 @@ class SocketWay : public Way {
 
   void prepare(const Task& task) override {
     Way::prepare(task);
-    listener_.emplace(::socket(family(), type() | SOCK_CLOEXEC, 0));
-    server_ = bind_to(*listener_, "server");
+    listener_ = open_socket();
+    server_ = bind_to(listener_, "server");
     if (kind_ == SocketKind::unix_datagrams) {
-      client_.emplace(::socket(family(), type() | SOCK_CLOEXEC, 0));
-      client_address_ = bind_to(*client_, "client");
+      client_ = open_socket();
+      client_address_ = bind_to(client_, "client");
     }
-    if (is_connected()) demand(::listen(listener_->get(), 4096) == 0, "listen");
+    if (is_connected()) demand(::listen(listener_.get(), 4096) == 0, "listen");
   }
 
   void serve(const std::function<void()>& ready) override {
@@ -87,14 +87,13 @@ class SocketWay : public Way {
   }
 
   std::unique_ptr<Caller> connect(unsigned) override {
-    Socket socket =
-        client_ ? std::move(*client_) : Socket(::socket(family(), type() | SOCK_CLOEXEC, 0));
+    Descriptor socket = client_ ? std::move(client_) : open_socket();
     demand(::connect(socket.get(), server_.get(), server_.size) == 0, "connect");
     return std::make_unique<EndCaller>(make_end(std::move(socket), false));
   }
 
  protected:
-  virtual std::unique_ptr<End> make_end(Socket socket, bool is_server) {
+  virtual std::unique_ptr<End> make_end(Descriptor socket, bool is_server) {
     prepare_socket(socket);
     if (kind_ == SocketKind::udp4 || kind_ == SocketKind::udp6) {
       return std::make_unique<UdpEnd>(std::move(socket), task(), is_server);
@@ -102,7 +101,7 @@ class SocketWay : public Way {
     return std::make_unique<SocketEnd>(std::move(socket), task(), type() == SOCK_STREAM);
   }
   /// The same cap on what is under way for all of them.
-  void prepare_socket(const Socket& socket) const {
+  void prepare_socket(const Descriptor& socket) const {
     const int bytes = send_buffer_bytes;
     demand(::setsockopt(socket.get(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0,
            "SO_SNDBUF");
@@ -139,7 +138,10 @@ class SocketWay : public Way {
   }
   [[nodiscard]] bool is_connected() const { return type() != SOCK_DGRAM; }
 
-  Address bind_to(const Socket& socket, const char* name) const {
+  [[nodiscard]] Descriptor open_socket() const {
+    return opened(::socket(family(), type() | SOCK_CLOEXEC, 0), "socket");
+  }
+  Address bind_to(const Descriptor& socket, const char* name) const {
     Address address =
         family() == AF_UNIX ? in_file_system(path(name)) : loopback(family() == AF_INET6);
     demand(::bind(socket.get(), address.get(), address.size) == 0, "bind");
@@ -148,9 +150,10 @@ class SocketWay : public Way {
     return address;
   }
 
-  std::unique_ptr<End> accepted() {
-    return make_end(Socket(::accept4(listener_->get(), nullptr, nullptr, SOCK_CLOEXEC)), true);
+  [[nodiscard]] Descriptor accept_socket() const {
+    return opened(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC), "accept4");
   }
+  std::unique_ptr<End> accepted() { return make_end(accept_socket(), true); }
 
   /// Answers whoever sends first; there is no other.
   void serve_datagrams() {
@@ -158,11 +161,11 @@ class SocketWay : public Way {
     if (family() != AF_UNIX) {
       peer.size = sizeof peer.bytes;
       std::byte first;
-      demand(::recvfrom(listener_->get(), &first, 1, MSG_PEEK, peer.get(), &peer.size) >= 0,
+      demand(::recvfrom(listener_.get(), &first, 1, MSG_PEEK, peer.get(), &peer.size) >= 0,
              "recvfrom");
     }
-    demand(::connect(listener_->get(), peer.get(), peer.size) == 0, "connect");
-    serve_all(*make_end(std::move(*listener_), true), task());
+    demand(::connect(listener_.get(), peer.get(), peer.size) == 0, "connect");
+    serve_all(*make_end(std::move(listener_), true), task());
   }
 
   void serve_many() {
@@ -171,12 +174,12 @@ class SocketWay : public Way {
       Receiver receiver;
     };
     std::vector<std::unique_ptr<Client>> clients;
-    const Socket poller(::epoll_create1(EPOLL_CLOEXEC));
-    const auto watch = [&](const Socket& socket, Client* client) {
+    const Descriptor poller = opened(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+    const auto watch = [&](const Descriptor& socket, Client* client) {
       epoll_event event = {.events = EPOLLIN, .data = {.ptr = client}};
       demand(::epoll_ctl(poller.get(), EPOLL_CTL_ADD, socket.get(), &event) == 0, "epoll_ctl");
     };
-    watch(*listener_, nullptr);
+    watch(listener_, nullptr);
     std::vector<epoll_event> events(64);
     while (true) {
       const int count = ::epoll_wait(poller.get(), events.data(), 64, -1);
@@ -188,9 +191,7 @@ class SocketWay : public Way {
             client->end.reset();
           continue;
         }
-        auto end = std::make_unique<SocketEnd>(
-            Socket(::accept4(listener_->get(), nullptr, nullptr, SOCK_CLOEXEC)), task(),
-            type() == SOCK_STREAM);
+        auto end = std::make_unique<SocketEnd>(accept_socket(), task(), type() == SOCK_STREAM);
         prepare_socket(end->socket());
         clients.push_back(std::make_unique<Client>(Client{std::move(end), receiver_for(task())}));
         watch(clients.back()->end->socket(), clients.back().get());
@@ -199,8 +200,8 @@ class SocketWay : public Way {
   }
 
   const SocketKind kind_;
-  std::optional<Socket> listener_;
-  std::optional<Socket> client_;
+  Descriptor listener_;
+  Descriptor client_;
   Address server_;
   Address client_address_;
 };
@@ -210,7 +211,7 @@ class BatchedSocketWay final : public SocketWay {
   BatchedSocketWay() : SocketWay(SocketKind::unix_stream) {}
 
  protected:
-  std::unique_ptr<End> make_end(Socket socket, bool) override {
+  std::unique_ptr<End> make_end(Descriptor socket, bool) override {
     prepare_socket(socket);
     return std::make_unique<BatchedEnd>(std::move(socket), task());
   }
@@ -221,19 +222,19 @@ class LookingSocketWay final : public SocketWay {
   LookingSocketWay() : SocketWay(SocketKind::unix_stream) {}
   void prepare(const Task& task) override {
     SocketWay::prepare(task);
-    where_ = shared<Whereabouts>();
+    where_.emplace();
   }
 
  protected:
-  std::unique_ptr<End> make_end(Socket socket, bool is_server) override {
+  std::unique_ptr<End> make_end(Descriptor socket, bool is_server) override {
     prepare_socket(socket);
-    auto& own = is_server ? where_->server_cpu : where_->client_cpu;
-    const auto& peers = is_server ? where_->client_cpu : where_->server_cpu;
+    auto& own = is_server ? (*where_)->server_cpu : (*where_)->client_cpu;
+    const auto& peers = is_server ? (*where_)->client_cpu : (*where_)->server_cpu;
     return std::make_unique<LookingEnd>(std::move(socket), task(), own, peers);
   }
 
  private:
-  Whereabouts* where_ = nullptr;
+  std::optional<Shared<Whereabouts>> where_;
 };
 
 }  // namespace

@@ -8,22 +8,24 @@
 namespace {
 
 using bench::demand;
-using bench::Socket;
+using bench::Descriptor;
+using bench::opened;
 
 class PeerWay final : public bench::Way {
  public:
   void serve(const std::function<void()>& ready) override {
-    const Socket listener(::socket(AF_UNIX, SOCK_STREAM, 0));
+    const Descriptor listener = opened(::socket(AF_UNIX, SOCK_STREAM, 0), "socket");
     const sockaddr_un name = bench::unix_address(path("server"));
     demand(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0,
            "bind");
     demand(::listen(listener.get(), 1) == 0, "listen");
     ready();
-    bench::SocketEnd end(Socket(::accept(listener.get(), nullptr, nullptr)), task(), true);
+    bench::SocketEnd end(opened(::accept(listener.get(), nullptr, nullptr), "accept"), task(),
+                         true);
     serve_all(end, task());
   }
   std::unique_ptr<bench::Caller> connect(unsigned) override {
-    Socket socket(::socket(AF_UNIX, SOCK_STREAM, 0));
+    Descriptor socket = opened(::socket(AF_UNIX, SOCK_STREAM, 0), "socket");
     const sockaddr_un name = bench::unix_address(path("server"));
     demand(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0,
            "connect");

@@ -46,7 +46,7 @@ void rest(std::chrono::nanoseconds time) {
 /// Does one thing wrong with the messages that it sends.
 class FaultyEnd final : public End {
  public:
-  FaultyEnd(Socket socket, const Task& task, Fault fault)
+  FaultyEnd(Descriptor socket, const Task& task, Fault fault)
       : end_(std::move(socket), task, false), fault_(fault) {}
 
   void send(std::span<const std::byte> message) override {
@@ -81,7 +81,7 @@ class FaultyWay final : public Way {
   }
   void serve(const std::function<void()>& ready) override {
     ready();
-    SocketEnd end(Socket(ends_[1]), task(), false);
+    SocketEnd end(Descriptor(ends_[1]), task(), false);
     Receiver receiver = receiver_for(task());
     for (std::uint64_t i = 0; serve_one(end, receiver, task()); ++i) {
       if (i < bad_message) continue;
@@ -93,7 +93,7 @@ class FaultyWay final : public Way {
   }
   std::unique_ptr<Caller> connect(unsigned) override {
     return std::make_unique<EndCaller>(
-        std::make_unique<FaultyEnd>(Socket(ends_[0]), task(), fault_));
+        std::make_unique<FaultyEnd>(Descriptor(ends_[0]), task(), fault_));
   }
 
  private:
@@ -312,6 +312,22 @@ TEST_P(EveryWay, DoesAllItsWorks) {
     }
     EXPECT_EQ(failure, "") << "work " << static_cast<int>(work);
   }
+}
+
+/// How much this process has open, and shares with others.
+std::pair<std::size_t, std::size_t> held() {
+  std::ifstream lines("/proc/self/maps");
+  std::size_t shared = 0;
+  for (std::string line; std::getline(lines, line);) shared += line.find("rw-s") != line.npos;
+  const std::filesystem::directory_iterator files("/proc/self/fd");
+  return {std::distance(begin(files), end(files)), shared};
+}
+
+// A long run makes many trials of each.
+TEST_P(EveryWay, LeavesNothingOpen) {
+  const auto before = held();
+  for (const Work work : GetParam().works) static_cast<void>(failure_of(GetParam(), work));
+  EXPECT_EQ(held(), before);
 }
 
 std::string test_name(const ::testing::TestParamInfo<WayEntry>& way) {
