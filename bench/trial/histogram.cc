@@ -13,7 +13,7 @@ namespace {
 constexpr int exact_bits = 8;
 constexpr std::uint64_t buckets_per_power = 128;
 
-std::size_t bucket_of(std::uint64_t time) {
+constexpr std::size_t bucket_of(std::uint64_t time) {
   const int shift = std::max(0, static_cast<int>(std::bit_width(time)) - exact_bits);
   return static_cast<std::size_t>(shift) * buckets_per_power + (time >> shift);
 }
@@ -28,7 +28,9 @@ std::uint64_t longest_in(std::size_t bucket) {
 
 }  // namespace
 
-Histogram::Histogram() : buckets_(bucket_of(UINT64_MAX) + 1) {}
+Histogram::Histogram() : buckets_(buckets_max) {
+  static_assert(bucket_of(UINT64_MAX) + 1 == buckets_max);
+}
 
 void Histogram::add(std::chrono::nanoseconds time) {
   const auto nanoseconds = static_cast<std::uint64_t>(time.count());

@@ -23,6 +23,8 @@ class Histogram {
     std::uint64_t count;
   };
   [[nodiscard]] std::vector<Bucket> buckets() const;
+  /// So many at most: one for each of 256 ns, and 128 for each of 56 powers of two above.
+  static constexpr std::size_t buckets_max = 256 + 56 * 128;
   /// One that another process has measured; of its sum, what its buckets tell.
   [[nodiscard]] static Histogram of(const std::vector<Bucket>& buckets, std::uint64_t least,
                                     std::uint64_t most);

@@ -29,9 +29,26 @@ namespace {
 /// Chosen: a few hundred calls take a tenth of it.
 constexpr auto tracing_max = std::chrono::seconds(1);
 
+/// A signal that comes between a look at is_interrupted and poll(2) is seen so much later. Chosen.
+constexpr int look_milliseconds = 100;
+
 /// Those of a thread that has ended meanwhile are gone.
 std::uint64_t switches_between(const Usage& before, const Usage& after) {
   return after.switches - std::min(before.switches, after.switches);
+}
+
+/// Why `done` cannot be what came of `order`; empty: it can.
+std::string doubt(const Done& done, const Order& order) {
+  if (done.operations != order.operations) {
+    return "its process says that it did " + std::to_string(done.operations) +
+           " operations in place of " + std::to_string(order.operations);
+  }
+  if (order.operations == 0) return {};  // a warm-up
+  if (done.wall <= 0ns) return "its process says that a round took no time";
+  const std::uint64_t times = done.times.count();
+  if (times == 0 || times == done.operations) return {};
+  return "its process has measured " + std::to_string(times) + " times of " +
+         std::to_string(done.operations) + " operations";
 }
 
 /// Whether `control` can be read, or has ended, by now or within so many milliseconds.
@@ -149,31 +166,45 @@ void Trial::give_up(const std::string& why) {
 std::string Trial::last_words_of_server() {
   if (!has_news(server_->control, 0)) return {};
   try {
-    return receive_done(server_->control).error;
+    const auto wait = [] { throw NoDone("it stops in the middle"); };
+    return receive_done(server_->control, wait).error;
+  } catch (const NoDone& what) {
+    return what.what();
   } catch (const std::exception&) {
     return "the server has ended without a word: " + server_->how_it_ended();
   }
 }
 
-Done Trial::hear(Process& process) {
+/// Returns when there is something to read of `process`; otherwise the trial is over.
+void Trial::wait_for(const Process& process, std::chrono::steady_clock::time_point end) {
   // The server says nothing while all is well: when it does, it has ended.
   pollfd waited[2] = {{.fd = process.control, .events = POLLIN, .revents = 0},
                       {.fd = server_->control, .events = POLLIN, .revents = 0}};
   const bool is_client = &process != server_.get();
-  const auto milliseconds = static_cast<int>(patience_.count());
-  int count;
-  while ((count = ::poll(waited, is_client ? 2 : 1, milliseconds)) < 0 && errno == EINTR) {
+  int count = 0;
+  while (count <= 0) {
     if (is_interrupted != 0) throw Interrupted();
+    if (std::chrono::steady_clock::now() >= end) {
+      give_up("nothing has come back for " + std::to_string(patience_.count() / 1000) +
+              " s: given up");
+    }
+    count = ::poll(waited, is_client ? 2 : 1, look_milliseconds);
   }
-  if (count == 0) {
-    give_up("nothing has come back for " + std::to_string(milliseconds / 1000) + " s: given up");
-  }
-  if (waited[0].revents == 0 && is_client) give_up("server: " + last_words_of_server());
+  if (waited[0].revents == 0) give_up("server: " + last_words_of_server());
+}
+
+Done Trial::hear(Process& process) {
+  const auto end = std::chrono::steady_clock::now() + patience_;
+  const bool is_client = &process != server_.get();
   std::string error;
   try {
-    Done done = receive_done(process.control);
+    Done done = receive_done(process.control, [&] { wait_for(process, end); });
     if (done.error.empty()) return done;
     error = done.error;
+  } catch (const TrialFailed&) {
+    throw;
+  } catch (const NoDone& what) {
+    error = what.what();
   } catch (const std::exception&) {
     error = process.how_it_ended();
   }
@@ -201,7 +232,11 @@ void Trial::give_order(const Order& order) {
 std::vector<Done> Trial::order_all(const Order& order) {
   give_order(order);
   std::vector<Done> all;
-  for (const auto& client : clients_) all.push_back(hear(*client));
+  for (const auto& client : clients_) {
+    all.push_back(hear(*client));
+    const std::string why = doubt(all.back(), order);
+    if (!why.empty()) give_up(why);
+  }
   return all;
 }
 

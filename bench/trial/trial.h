@@ -76,6 +76,7 @@ class Trial {
   void become_side(bool is_server, unsigned client, int control);
   [[noreturn]] void become_program(bool is_server, unsigned client, int control);
   Done hear(Process& process);
+  void wait_for(const Process& process, std::chrono::steady_clock::time_point end);
   [[noreturn]] void give_up(const std::string& why);
   [[nodiscard]] std::string last_words_of_server();
   void give_order(const Order& order);

@@ -43,6 +43,16 @@ bool receive_all(int socket, void* bytes, std::size_t count) {
   return true;
 }
 
+constexpr std::uint64_t error_bytes_max = 64 * 1024;
+
+void check(const DoneHeader& header) {
+  const bool is_small =
+      header.buckets <= Histogram::buckets_max && header.error_bytes <= error_bytes_max;
+  const bool has_times =
+      header.buckets == 0 || (header.least <= header.most && header.most <= INT64_MAX);
+  if (!is_small || !has_times) throw NoDone("its process says what makes no sense");
+}
+
 }  // namespace
 
 void send_order(int socket, const Order& order) { send_all(socket, &order, sizeof order); }
@@ -70,16 +80,28 @@ void send_done(int socket, const Done& done) {
 
 void send_error(int socket, const std::string& why) {
   Done done;
-  done.error = why;
+  done.error = why.substr(0, error_bytes_max);
   send_done(socket, done);
 }
 
-Done receive_done(int socket) {
-  const auto receive = [socket](void* bytes, std::size_t count) {
-    if (!receive_all(socket, bytes, count)) throw std::runtime_error("its process has ended");
+Done receive_done(int socket, const std::function<void()>& wait) {
+  const auto receive = [&](void* bytes, std::size_t count) {
+    auto* at = static_cast<char*>(bytes);
+    while (count > 0) {
+      const ssize_t received = ::recv(socket, at, count, MSG_DONTWAIT);
+      if (received < 0 && errno == EINTR) continue;
+      if (received < 0 && errno == EAGAIN) {
+        wait();
+        continue;
+      }
+      if (received <= 0) throw std::runtime_error("its process has ended");
+      at += received;
+      count -= static_cast<std::size_t>(received);
+    }
   };
   DoneHeader header;
   receive(&header, sizeof header);
+  check(header);
   std::vector<Histogram::Bucket> buckets(header.buckets);
   receive(buckets.data(), buckets.size() * sizeof(Histogram::Bucket));
   Done done;

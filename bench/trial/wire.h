@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 
 #include "trial/histogram.h"
@@ -27,13 +29,20 @@ struct Done {
   std::string error;  ///< Why it was not done.
 };
 
-/// Each throws std::system_error; the receivers, std::runtime_error when the other side has gone.
+/// Those that send throw std::system_error.
 void send_order(int socket, const Order& order);
 /// None: the other side has gone.
 [[nodiscard]] std::optional<Order> receive_order(int socket);
 void send_done(int socket, const Done& done);
 /// It was not done, and why.
 void send_error(int socket, const std::string& why);
-[[nodiscard]] Done receive_done(int socket);
+/// What a process that may be anybody's says: never waited for in here. Calls `wait` whenever
+/// nothing has come, which returns when something has, or throws. Throws std::runtime_error when
+/// the other side has gone, and NoDone.
+[[nodiscard]] Done receive_done(int socket, const std::function<void()>& wait);
+/// What has come cannot be a Done, and has not been read to its end.
+struct NoDone : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 }  // namespace bench
