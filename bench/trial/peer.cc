@@ -1,12 +1,20 @@
 #include "trial/peer.h"
 
-#include <cstdio>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <sstream>
 
+#include "trial/child.h"
 #include "trial/sides.h"
+#include "ways/opened.h"
 
 namespace bench {
 
@@ -25,15 +33,55 @@ int describe(const WayEntry& entry) {
   return std::cout.flush() ? 0 : 1;
 }
 
-std::string output_of(const std::string& program) {
-  std::string output;
-  std::FILE* const pipe = ::popen(("'" + program + "' describe 2>/dev/null").c_str(), "re");
-  if (pipe == nullptr) return output;
-  char bytes[512];
-  while (const std::size_t count = std::fread(bytes, 1, sizeof bytes, pipe)) {
-    output.append(bytes, count);
+// A program that is no peer may say anything, or nothing for ever. Chosen, not tuned.
+constexpr std::size_t description_bytes_max = 64 * 1024;
+constexpr auto description_patience = std::chrono::seconds(5);
+
+/// In a new process: `program describe`, and what it says goes to `out`.
+[[noreturn]] void become_description(const char* program, int out) {
+  const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (::dup2(nothing, STDIN_FILENO) == STDIN_FILENO &&
+      ::dup2(out, STDOUT_FILENO) == STDOUT_FILENO &&
+      ::dup2(nothing, STDERR_FILENO) == STDERR_FILENO) {
+    ::execl(program, program, "describe", nullptr);
   }
-  ::pclose(pipe);
+  ::_exit(127);
+}
+
+/// All that comes out of `pipe` until its other end is closed. Empty: it is too much, or too late.
+std::string read_all(int pipe) {
+  const auto end = std::chrono::steady_clock::now() + description_patience;
+  std::string output;
+  char bytes[512];
+  while (output.size() <= description_bytes_max) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    pollfd waited = {.fd = pipe, .events = POLLIN, .revents = 0};
+    if (left.count() <= 0 || ::poll(&waited, 1, static_cast<int>(left.count())) <= 0) return {};
+    const ssize_t count = ::read(pipe, bytes, sizeof bytes);
+    if (count == 0) return output;
+    if (count < 0) return {};
+    output.append(bytes, static_cast<std::size_t>(count));
+  }
+  return {};
+}
+
+std::string output_of(const std::string& program) {
+  int ends[2];
+  demand(::pipe2(ends, O_CLOEXEC) == 0, "pipe");
+  const Descriptor in(ends[0]);
+  Descriptor out(ends[1]);
+  const pid_t parent = ::getpid();
+  const pid_t process = ::fork();
+  demand(process >= 0, "fork");
+  if (process == 0) {
+    begin_child(parent);
+    become_description(program.c_str(), out.get());
+  }
+  out.reset();
+  std::string output = read_all(in.get());
+  ::kill(process, SIGKILL);
+  ::waitpid(process, nullptr, 0);
   return output;
 }
 

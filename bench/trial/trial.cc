@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include <cstring>
 #include <thread>
 
+#include "trial/child.h"
 #include "trial/peer.h"
 #include "trial/sides.h"
 #include "ways/end.h"
@@ -98,9 +98,11 @@ std::string Trial::Process::how_it_ended() {
 std::unique_ptr<Trial::Process> Trial::start(bool is_server, unsigned client) {
   int ends[2];
   demand(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
+  const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   demand(pid >= 0, "fork");
   if (pid == 0) {
+    begin_child(parent);
     ::close(ends[0]);
     become_side(is_server, client, ends[1]);
   }
@@ -110,8 +112,6 @@ std::unique_ptr<Trial::Process> Trial::start(bool is_server, unsigned client) {
 
 /// In the new process.
 void Trial::become_side(bool is_server, unsigned client, int control) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  ::signal(SIGINT, SIG_IGN);  // of the terminal: it is ours to end them
   try {
     place(placement_, is_server);
     if (!entry_.program.empty()) become_program(is_server, client, control);
@@ -166,8 +166,10 @@ void Trial::give_up(const std::string& why) {
 std::string Trial::last_words_of_server() {
   if (!has_news(server_->control, 0)) return {};
   try {
-    const auto wait = [] { throw NoDone("it stops in the middle"); };
-    return receive_done(server_->control, wait).error;
+    const auto end = std::chrono::steady_clock::now() + patience_;
+    return receive_done(server_->control, [&] { wait_for(*server_, end); }).error;
+  } catch (const TrialFailed&) {
+    throw;
   } catch (const NoDone& what) {
     return what.what();
   } catch (const std::exception&) {

@@ -60,18 +60,16 @@ class Tracer {
   std::uint64_t count(const std::function<bool()>& is_over) {
     std::uint64_t stops = 0;
     while (!is_over()) {
-      int status;
-      const pid_t thread = ::waitpid(-1, &status, __WALL | WNOHANG);
-      if (thread < 0) break;
-      if (thread == 0) {
+      siginfo_t stop = {};
+      if (::waitid(P_ALL, 0, &stop, WSTOPPED | WNOHANG | __WALL) != 0) break;
+      if (stop.si_pid == 0) {
         ::nanosleep(&rest, nullptr);
         continue;
       }
-      if (!WIFSTOPPED(status)) continue;
-      const int signal = WSTOPSIG(status);
+      const int signal = stop.si_status & 0xff;
       stops += signal == stopped_at_call;
-      const bool is_ours = signal == stopped_at_call || status >> 16 != 0;
-      ::ptrace(PTRACE_SYSCALL, thread, nullptr, is_ours ? 0 : signal);
+      const bool is_ours = signal == stopped_at_call || stop.si_status >> 8 != 0;
+      ::ptrace(PTRACE_SYSCALL, stop.si_pid, nullptr, is_ours ? 0 : signal);
     }
     return stops / 2;  // on the way in, and on the way out
   }
@@ -88,18 +86,18 @@ class Tracer {
     }
     threads_.push_back(thread);
     ::ptrace(PTRACE_INTERRUPT, thread, nullptr, nullptr);
-    int status;
-    if (::waitpid(thread, &status, __WALL) == thread && WIFSTOPPED(status)) {
-      ::ptrace(PTRACE_SYSCALL, thread, nullptr, 0);
-    }
+    if (has_stopped(thread)) ::ptrace(PTRACE_SYSCALL, thread, nullptr, 0);
+  }
+
+  /// Waits for it. False: it has ended, which is left to whoever has started it.
+  static bool has_stopped(pid_t thread) {
+    siginfo_t stop;
+    return ::waitid(P_PID, static_cast<id_t>(thread), &stop, WSTOPPED | __WALL) == 0;
   }
 
   static void let_go(pid_t thread) {
     ::ptrace(PTRACE_INTERRUPT, thread, nullptr, nullptr);
-    int status;
-    if (::waitpid(thread, &status, __WALL) == thread && WIFSTOPPED(status)) {
-      ::ptrace(PTRACE_DETACH, thread, nullptr, 0);
-    }
+    if (has_stopped(thread)) ::ptrace(PTRACE_DETACH, thread, nullptr, 0);
   }
 
   std::vector<pid_t> threads_;

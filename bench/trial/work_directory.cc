@@ -10,7 +10,7 @@ namespace bench {
 
 WorkDirectory::WorkDirectory() {
   const char* const set = std::getenv("TMPDIR");
-  const std::string parent = set == nullptr ? "/tmp" : set;
+  const std::string parent = set == nullptr || *set == '\0' ? "/tmp" : set;
   path_ = parent + "/tincan-bench-XXXXXX";
   if (::mkdtemp(path_.data()) == nullptr) {
     throw std::runtime_error("cannot make a directory in " + parent +

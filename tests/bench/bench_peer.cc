@@ -1,4 +1,4 @@
-// A peer as those in bench/peers are, for trial_test.cc: nothing is inherited by its two sides.
+// A peer as those in bench/peers are, for peer_test.cc: nothing is inherited by its two sides.
 
 #include "trial/peer.h"
 

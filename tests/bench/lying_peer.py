@@ -1,12 +1,11 @@
 #!/usr/bin/env -S python3 -IS
-"""A peer that says what cannot be, for trial_test.cc: how, is its name."""
+"""A peer that says what cannot be, for peer_test.cc: how, is its name."""
 
-import os
 import pathlib
+import signal
 import socket
 import struct
 import sys
-import time
 
 control = socket.socket(fileno=3)
 
@@ -19,7 +18,7 @@ def say(operations=0, wall=0, least=0, most=0, buckets=(), claimed=None, error_b
 
 say()
 if sys.argv[1] == "server":
-    time.sleep(1000)
+    signal.pause()
 operations, _, _ = struct.unpack("=QQd", control.recv(24, socket.MSG_WAITALL))
 good = {"operations": operations, "wall": 1000, "least": 5, "most": 5,
         "buckets": [(5, operations)]}
@@ -39,4 +38,4 @@ if lie == "half":
     control.sendall(b"half")
 else:
     say(**(good | lies[lie]))
-time.sleep(1000)
+signal.pause()

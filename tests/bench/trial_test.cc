@@ -12,7 +12,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "trial/peer.h"
 #include "ways/socket_ends.h"
 
 namespace bench {
@@ -213,16 +212,40 @@ class PlacedWay final : public Way {
   const bool server_says_;
 };
 
-std::string place_of(bool server_says, Placement placement) {
-  const WayEntry way = {.name = "placed", .does = "", .works = {}, .make = [server_says] {
-                          return std::make_unique<PlacedWay>(server_says);
-                        }};
+/// Fails with whether its client is in its parent's process group.
+class GroupedWay final : public Way {
+ public:
+  void serve(const std::function<void()>& ready) override {
+    ready();
+    ::pause();
+  }
+  std::unique_ptr<Caller> connect(unsigned) override {
+    throw std::runtime_error(::getpgrp() == ::getpid() ? "it is in its own group" : "it is not");
+  }
+};
+
+std::string failure_to_begin(const WayEntry& way, Placement placement = Placement::free) {
   try {
     const Trial trial(way, {.work = Work::round_trip, .bytes = 1}, placement);
     return {};
   } catch (const TrialFailed& said) {
     return said.what();
   }
+}
+
+std::string place_of(bool server_says, Placement placement) {
+  const WayEntry way = {.name = "placed", .does = "", .works = {}, .make = [server_says] {
+                          return std::make_unique<PlacedWay>(server_says);
+                        }};
+  return failure_to_begin(way, placement);
+}
+
+// What is typed at a terminal is for who has started them, which stops some and ends all.
+TEST(Trial, HasItsProcessesOutOfReachOfTheTerminal) {
+  const WayEntry way = {.name = "grouped", .does = "", .works = {}, .make = [] {
+                          return std::make_unique<GroupedWay>();
+                        }};
+  EXPECT_EQ(failure_to_begin(way), "grouped: it is in its own group");
 }
 
 TEST(Trial, PlacesItsProcesses) {
@@ -255,6 +278,18 @@ TEST(Trial, CountsSystemCalls) {
   EXPECT_NEAR(*calls, 4, 0.2);
 }
 
+TEST(Trial, WhoseServerIsKilledWhileItsSystemCallsAreCountedSaysSo) {
+  const WayEntry way = way_with(Fault::die);
+  Trial trial(way, {.work = Work::round_trip, .bytes = 200}, Placement::free);
+  try {
+    static_cast<void>(trial.system_calls_an_operation(100));
+    FAIL() << "it went on";
+  } catch (const TrialFailed& failed) {
+    EXPECT_NE(failed.why().find("its process was killed by SIGKILL"), std::string::npos)
+        << failed.why();
+  }
+}
+
 TEST(Trial, ShowsWhatAWayDelays) {
   const WayEntry way = way_with(Fault::delay);
   Trial trial(way, {.work = Work::round_trip, .bytes = 200}, Placement::free);
@@ -282,112 +317,6 @@ TEST(Trial, LeavesNothingBehindHoweverItEnds) {
   ::unsetenv("TMPDIR");
   EXPECT_TRUE(std::filesystem::is_empty(folder));
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";
-}
-
-/// Each way at each of its works.
-class EveryWay : public ::testing::TestWithParam<WayEntry> {};
-
-std::string failure_of(const WayEntry& way, Work work) {
-  const std::size_t bytes = std::clamp<std::size_t>(1000, way.bytes_min, way.bytes_max);
-  const unsigned clients = work == Work::fan_in ? 3 : 1;
-  try {
-    Trial trial(way, {.work = work, .bytes = bytes, .clients = clients}, Placement::free);
-    if (work != Work::idle) trial.warm_up();
-    for (int i = 0; i < 2; ++i) {
-      const Round round = trial.run(20);
-      EXPECT_EQ(round.operations, 20u * clients);
-    }
-    return {};
-  } catch (const TrialFailed& failed) {
-    return failed.what();
-  }
-}
-
-TEST_P(EveryWay, DoesAllItsWorks) {
-  ASSERT_FALSE(GetParam().works.empty());
-  for (const Work work : GetParam().works) {
-    const std::string failure = failure_of(GetParam(), work);
-    if (failure.find("mq_open: Function not implemented") != std::string::npos) {
-      GTEST_SKIP() << "this kernel has no POSIX queues";
-    }
-    EXPECT_EQ(failure, "") << "work " << static_cast<int>(work);
-  }
-}
-
-/// How much this process has open, and shares with others.
-std::pair<std::size_t, std::size_t> held() {
-  std::ifstream lines("/proc/self/maps");
-  std::size_t shared = 0;
-  for (std::string line; std::getline(lines, line);) shared += line.find("rw-s") != line.npos;
-  const std::filesystem::directory_iterator files("/proc/self/fd");
-  return {std::distance(begin(files), end(files)), shared};
-}
-
-// A long run makes many trials of each.
-TEST_P(EveryWay, LeavesNothingOpen) {
-  const auto before = held();
-  for (const Work work : GetParam().works) static_cast<void>(failure_of(GetParam(), work));
-  EXPECT_EQ(held(), before);
-}
-
-std::string test_name(const ::testing::TestParamInfo<WayEntry>& way) {
-  std::string name;
-  for (const char letter : way.param.name) {
-    if (std::isalnum(static_cast<unsigned char>(letter)) != 0) name += letter;
-  }
-  return name;
-}
-INSTANTIATE_TEST_SUITE_P(OfThem, EveryWay, ::testing::ValuesIn(ways()), test_name);
-
-TEST(Peer, IsAWayInAProgramOfItsOwn) {
-  const auto peer = describe_peer(TINCAN_BINARY_DIR "/tests/bench_peer");
-  ASSERT_TRUE(peer);
-  EXPECT_EQ(peer->name, "a peer");
-  for (const Work work : peer->works) EXPECT_EQ(failure_of(*peer, work), "");
-  WayEntry wrong = *peer;
-  wrong.program = "/nowhere/peer";
-  EXPECT_NE(failure_of(wrong, Work::round_trip).find("/nowhere/peer: No such file"),
-            std::string::npos);
-}
-
-/// How a round ends with a peer that is no more than lying_peer.py, under another name.
-std::string failure_of_liar(const std::string& lie) {
-  const std::string program = ::testing::TempDir() + lie;
-  std::filesystem::remove(program);
-  std::filesystem::create_symlink(TINCAN_SOURCE_DIR "/tests/bench/lying_peer.py", program);
-  const WayEntry way = {
-      .name = "liar", .does = "", .works = {Work::round_trip}, .make = {}, .program = program};
-  std::string failure;
-  try {
-    Trial trial(way, {.work = Work::round_trip, .bytes = 100}, Placement::free, 2s);
-    static_cast<void>(trial.run(20));
-  } catch (const TrialFailed& failed) {
-    failure = failed.what();
-  }
-  std::filesystem::remove(program);
-  return failure;
-}
-
-TEST(Peer, IsNotBelievedWhatCannotBe) {
-  constexpr const char* no_sense = "liar: its process says what makes no sense";
-  EXPECT_EQ(failure_of_liar("nothing"), "");
-  EXPECT_EQ(failure_of_liar("operations"),
-            "liar: its process says that it did 21 operations in place of 20");
-  EXPECT_EQ(failure_of_liar("wall"), "liar: its process says that a round took no time");
-  EXPECT_EQ(failure_of_liar("times"), "liar: its process has measured 1 times of 20 operations");
-  for (const char* const lie : {"backwards", "far", "buckets", "words"}) {
-    EXPECT_EQ(failure_of_liar(lie), no_sense) << lie;
-  }
-}
-
-TEST(Peer, ThatStopsInTheMiddleOfWhatItSaysIsNotWaitedForLonger) {
-  EXPECT_EQ(failure_of_liar("half"), "liar: nothing has come back for 2 s: given up");
-  EXPECT_EQ(failure_of_liar("more"), "liar: nothing has come back for 2 s: given up");
-}
-
-TEST(Peer, IsNoProgramThatSaysSomethingElse) {
-  EXPECT_FALSE(describe_peer("/bin/echo"));
-  EXPECT_FALSE(describe_peer("/nowhere/peer"));
 }
 
 }  // namespace
