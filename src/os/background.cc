@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t stack_bytes = 256 * 1024;
 
 struct StepApart {
-  void (*run)(void*);
+  void (*run)(void*) noexcept;
   void* argument;
 };
 
@@ -45,7 +45,7 @@ int start_thread(StepApart* step) {
 
 }  // namespace
 
-Sys<void> run_apart(void (*step)(void*), void* argument) {
+Sys<void> run_apart(void (*step)(void*) noexcept, void* argument) {
   if (const int error = before(Call::clone)) return failed(error);
   std::unique_ptr<StepApart> owned(new (std::nothrow) StepApart{step, argument});
   if (!owned) return failed(ENOMEM);

@@ -56,19 +56,28 @@ Result<void> copy_sealed(const RequestState& request, RequestState::Answer& answ
   return {};
 }
 
-void seal_and_post(void* argument) {
+/// In place of what was not sealed.
+RequestState::Answer lost_answer(const Failure& why) noexcept {
+  RequestState::Answer answer;
+  answer.kind = RequestState::Answer::Kind::error;
+  answer.reason = wire::Reason::reply_lost;
+  try {
+    answer.text = why.explain();
+  } catch (const std::bad_alloc&) {
+    answer.text = "out of memory";  // so short that it needs none
+  }
+  return answer;
+}
+
+/// On a thread of its own, where nobody would catch what it throws.
+void seal_and_post(void* argument) noexcept {
   const std::unique_ptr<Parcel> parcel(static_cast<Parcel*>(argument));
   RequestState::Answer& answer = parcel->answer;
   auto ready = or_no_memory([&]() -> Result<void> {
     auto sealed = answer.loan->seal();
     return sealed && parcel->is_copied ? copy_sealed(*parcel->request, answer) : sealed;
   });
-  if (!ready) {
-    answer = RequestState::Answer();
-    answer.kind = RequestState::Answer::Kind::error;
-    answer.reason = wire::Reason::reply_lost;
-    answer.text = ready.error().explain();
-  }
+  if (!ready) answer = lost_answer(ready.error());
   session::post_answer(*parcel->request, std::move(answer));
 }
 

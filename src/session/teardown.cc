@@ -45,7 +45,7 @@ Queue* queue() {
   return known;
 }
 
-void take_down_all(void* argument) {
+void take_down_all(void* argument) noexcept {
   Queue& queue = *static_cast<Queue*>(argument);
   for (;;) {
     Parcel* parcel = queue.newest.exchange(&queue.nothing, std::memory_order_acquire);

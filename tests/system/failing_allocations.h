@@ -8,14 +8,19 @@
 /// that does (malloc(3) permits that). For a program of its own: it defines what it replaces.
 namespace tincan::test {
 
-/// Only of threads that say so here do allocations fail.
+/// Only of threads that say so here do allocations fail,
 inline thread_local bool allocations_may_fail = false;
+/// or, where the program says so, of all that do not say here that theirs do not: the library
+/// starts threads that nobody else can mark.
+inline std::atomic<bool> allocations_of_others_fail = false;
+inline thread_local bool allocations_never_fail = false;
 inline std::atomic<long> allocations_left = 0;   ///< Until one fails; 0: none does.
 inline std::atomic<bool> then_all_fail = false;  ///< Not that one alone.
 inline std::atomic<bool> allocation_failed = false;
 
 inline bool allocation_fails() {
-  if (!allocations_may_fail || allocations_left == 0) return false;
+  const bool of_another = allocations_of_others_fail && !allocations_never_fail;
+  if ((!allocations_may_fail && !of_another) || allocations_left == 0) return false;
   if (then_all_fail && allocation_failed) return true;
   if (--allocations_left != 0) return false;
   if (then_all_fail) allocations_left = 1;

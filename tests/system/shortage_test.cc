@@ -24,6 +24,12 @@ TEST(Memory, ThatCannotBeHadCostsOneConnectionWhicheverAllocationFails) {  // P1
   EXPECT_EQ(subject.output(), "served\n");
 }
 
+TEST(Memory, ThatTheThreadBesideTheLoopCannotHaveCostsOneAnswer) {  // P15, P16, attack 47
+  auto subject = Process::run({binary("tests/sealing_shortage_subject")});
+  ASSERT_EQ(subject.wait(100s), 0) << subject.output();
+  EXPECT_EQ(subject.output(), "served\n");
+}
+
 TEST(Memory, ThatAClientCannotHaveEndsCallsAndLeavesItWhole) {  // P15, P16, attack 47
   auto subject = Process::run({binary("tests/client_shortage_subject")});
   ASSERT_EQ(subject.wait(100s), 0) << subject.output();

@@ -20,7 +20,7 @@ struct Ran {
   sigset_t blocked;
 };
 
-void run(void* argument) {
+void run(void* argument) noexcept {
   auto& ran = *static_cast<Ran*>(argument);
   ran.where = std::this_thread::get_id();
   ::pthread_sigmask(SIG_SETMASK, nullptr, &ran.blocked);
