@@ -18,6 +18,9 @@ inline constexpr std::size_t sun_path_bytes_max = 107;
 inline constexpr std::size_t path_bytes_max = 4095;
 /// SCM_MAX_FD, include/net/scm.h: one message carries no more descriptors.
 inline constexpr std::size_t message_descriptors_max = 253;
+/// PTRDIFF_MAX, beyond which neither malloc(3) nor mmap(2) gives anything: no payload and no memory
+/// is larger, whatever its receiver says that it takes.
+inline constexpr std::uint64_t memory_bytes_ceiling = PTRDIFF_MAX;
 
 // The protocol's: docs/wire-format.md.
 

@@ -189,6 +189,8 @@ Verdict Session::take_hello(const wire::Frame& frame) {
   peer_.descriptors_max =
       std::min<std::uint32_t>(peer_.descriptors_max, limits::message_descriptors_max);
   peer_.loans_max = std::min(peer_.loans_max, limits::loans_ceiling);
+  peer_.payload_bytes_max = std::min(peer_.payload_bytes_max, limits::memory_bytes_ceiling);
+  peer_.loan_bytes_max = std::min(peer_.loan_bytes_max, limits::memory_bytes_ceiling);
   std::int64_t shift;
   const bool overflows =
       __builtin_sub_overflow(hello->clock_offset_nanoseconds, clock_shift_nanoseconds_, &shift);

@@ -14,7 +14,7 @@ namespace tincan::session {
 namespace {
 
 constexpr std::uint64_t page_bytes = 4096;
-/// What the size of a file can say, in whole pages.
+/// What the size of a file can say, in whole pages; nothing in memory is larger either.
 constexpr std::uint64_t file_bytes_max = INT64_MAX - page_bytes;
 
 std::unexpected<Failure> no_room(std::uint64_t bytes, int error) {
@@ -27,6 +27,7 @@ std::unexpected<Failure> no_room(std::uint64_t bytes, int error) {
 }  // namespace
 
 Result<LentMemory*> LentMemory::plain(std::uint64_t bytes) {
+  if (bytes > file_bytes_max) return no_room(bytes, ENOMEM);
   std::unique_ptr<LentMemory> memory(new (std::nothrow) LentMemory(bytes, Handover::immutable));
   // One more byte, for an empty one is plain memory too.
   if (memory) memory->plain_.reset(new (std::nothrow) std::byte[bytes + 1]);

@@ -187,6 +187,30 @@ TEST(LoanFraud, ThatDoesNotAskEndsTheConnection) {
   EXPECT_TRUE(liar.peer.is_closed());
 }
 
+// What it says that it takes is no size to make memory of.
+TEST(Hello, ThatTakesAPayloadOfAnySizeIsLentNoneOfThem) {  // P13
+  LoanServer server;
+  server->on("lend", [](Request request) {
+    for (const std::uint64_t bytes : {UINT64_MAX, UINT64_MAX - 1}) {
+      const auto loan = request.loan(bytes);
+      if (loan || loan.error().cause() != Cause::too_large) {
+        request.fail(loan ? "lent" : loan.error().explain());
+        return;
+      }
+    }
+    request.reply("refused");
+  });
+  server.run();
+  RawPeer liar(server.path());
+  ASSERT_TRUE(liar.greet(0, 0, UINT64_MAX));
+  ASSERT_TRUE(liar.send(RawPeer::call(1, 0, "lend")));
+  ASSERT_TRUE(liar.read(wire::Kind::hello));
+  const auto answer = liar.read();
+  ASSERT_TRUE(answer);
+  ASSERT_EQ(answer->header.kind, wire::Kind::reply) << answer->error();
+  EXPECT_EQ(answer->payload(), "refused");
+}
+
 // What a shared view may do to who looks: show other bytes each time, and no more.
 TEST(SharedViews, ThatChangeWhileTheyAreReadAreReadToTheirEnd) {
   LoanServer server;

@@ -98,6 +98,18 @@ TEST(Greeting, TakesNoMoreThanTheKernelCanCarry) {
   EXPECT_EQ(side.session.peer_hello().calls_in_flight_max, 65535u);
 }
 
+// Who reckons with such a size must not come out at the other end.
+TEST(Greeting, TakesNoMoreBytesThanThereCanBeInMemory) {
+  Side side;
+  Hello hello = plain_hello;
+  hello.payload_bytes_max = UINT64_MAX;
+  hello.loans_max = 1;
+  hello.loan_bytes_max = UINT64_MAX;
+  side.take(wire::test::hello(hello));
+  EXPECT_EQ(side.session.peer_hello().payload_bytes_max, std::uint64_t{PTRDIFF_MAX});
+  EXPECT_EQ(side.session.peer_hello().loan_bytes_max, std::uint64_t{PTRDIFF_MAX});
+}
+
 // Each costs us a descriptor, so it is not the peer's to say how many there are.
 TEST(Greeting, LetsThePeerTakeNoMoreLoansThanWeHandOver) {
   Side side;
