@@ -6,6 +6,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "os/process.h"
 #include "os/seam.h"
 
 #ifndef MFD_NOEXEC_SEAL  // linux/memfd.h since 6.3
@@ -97,11 +98,13 @@ Sys<Mapping> Mapping::readable_by_and_by(int file, std::size_t bytes) {
 
 Sys<Mapping> Mapping::map(int file, std::size_t bytes, int protection) {
   if (const int error = before(Call::mmap)) return failed(error);
+  Mapping mapping;
+  // Two processes must not be the same end of a ring, and what a child can write to is never
+  // sealed.
+  const NoFork not_between;
   void* const at = ::mmap(nullptr, bytes, protection, MAP_SHARED, file, 0);
   if (at == MAP_FAILED) return failed();
-  Mapping mapping;
   mapping.bytes_ = {static_cast<std::byte*>(at), bytes};
-  // Two processes must not be the same end of a ring.
   if (::madvise(at, bytes, MADV_DONTFORK) < 0) return failed();
   return mapping;
 }

@@ -25,7 +25,7 @@ std::atomic<std::uint32_t> forks_behind_us = 0;
 
 namespace {
 
-// Held over every fork, so that the child finds the list whole.
+// Held over every fork, so that the child finds the list whole. Inside it no other lock is taken.
 std::mutex registry_mutex;
 CloseInChild* registry = nullptr;
 
@@ -56,6 +56,10 @@ void after_fork_in_child() {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 
 }  // namespace
+
+NoFork::NoFork() { registry_mutex.lock(); }
+
+NoFork::~NoFork() { registry_mutex.unlock(); }
 
 pid_t own_pid() { return ::getpid(); }
 
@@ -176,6 +180,12 @@ void report(int descriptor, int number) {
   ::_exit(0);
 }
 
+/// As _Fork, but never halfway through what others keep from a child.
+pid_t fork_between() {
+  const NoFork not_meanwhile;
+  return ::_Fork();
+}
+
 /// The next number from `descriptor`; 0 at the end.
 int next_report(int descriptor) {
   int number = 0;
@@ -238,7 +248,7 @@ Sys<Child> spawn(std::span<const std::string> arguments, const Descriptor& socke
   plan.go = go.read.get();
 
   if (const int error = before(Call::clone)) return failed(error);
-  const pid_t between = ::_Fork();
+  const pid_t between = fork_between();
   if (between < 0) return failed();
   if (between == 0) {
     // Our copy of the writing end would keep the program from ever seeing its end.

@@ -20,6 +20,19 @@ extern std::atomic<std::uint32_t> forks_behind_us;
   return forks_behind_us.load(std::memory_order_relaxed);
 }
 
+/// As long as one is there, a fork(2) on another thread waits, and so does `spawn`: for what takes
+/// two system calls until a child does not get it.
+///
+/// It is the lock of CloseInChild, so none of those is touched meanwhile, and nothing is allocated:
+/// a fork that waits here may already hold the locks of an allocator.
+class NoFork {
+ public:
+  NoFork();
+  NoFork(const NoFork&) = delete;
+  NoFork& operator=(const NoFork&) = delete;
+  ~NoFork();
+};
+
 [[nodiscard]] pid_t own_pid();
 /// The value of an environment variable; empty when it is not set.
 [[nodiscard]] std::string environment(const char* variable);
