@@ -17,6 +17,7 @@
 #include "bench/report.h"
 #include "bench/table.h"
 #include "output.h"
+#include "text.h"
 #include "tincan/tincan.h"
 #include "trial/open_files.h"
 #include "trial/peer.h"
@@ -35,6 +36,7 @@ std::vector<fs::path> peer_folders(const BenchArguments& arguments) {
   if (!arguments.peers_from.empty()) return {arguments.peers_from};
   std::error_code unknown;
   const fs::path folder = fs::read_symlink("/proc/self/exe", unknown).parent_path();
+  if (unknown) return {};  // not the working directory, which may be anybody's
   return {folder / "bench/peers", folder.parent_path() / "peers/bench/peers",
           folder.parent_path() / "libexec/tincan/peers"};
 }
@@ -55,6 +57,10 @@ std::vector<bench::WayEntry> find_peers(const BenchArguments& arguments) {
 }
 
 ExitCode no_peers(const BenchArguments& arguments) {
+  if (peer_folders(arguments).empty()) {
+    complain("where this program lies cannot be found out: /proc is missing; say --peers-from");
+    return ExitCode::failed;
+  }
   BenchWords folders;
   for (const fs::path& folder : peer_folders(arguments)) folders.push_back(folder);
   complain(
@@ -69,7 +75,8 @@ ExitCode list_ways(const std::vector<bench::WayEntry>& ways) {
   for (const bench::WayEntry& way : ways) {
     BenchWords works;
     for (const bench::Work work : way.works) works.push_back(name_of(work));
-    text += fmt::format("{:<22}{}\n{:22}{}\n", way.name, way.does, "", fmt::join(works, ", "));
+    text += fmt::format("{:<22}{}\n{:22}{}\n", escaped_line(way.name), escaped_line(way.does), "",
+                        fmt::join(works, ", "));
   }
   return print(text);
 }
@@ -86,12 +93,19 @@ std::string date_now() {
 
 void begin_ending(int) { bench::is_interrupted = 1; }
 
-/// From now on Ctrl-C ends what is being measured, which cleans up behind itself. (When the reader
-/// of our output leaves, nothing is under way: tables are printed between trials.)
+/// From now on Ctrl-C ends what is being measured, which cleans up behind itself; a second one ends
+/// all. (When the reader of our output leaves, nothing is under way: tables are printed between
+/// trials.)
 void take_signals() {
   struct sigaction action = {};
   action.sa_handler = begin_ending;  // without SA_RESTART: waiting ends too
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
+  action.sa_flags = SA_RESETHAND;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before = {};
+    ::sigaction(signal, nullptr, &before);
+    // nohup(1) and its kin mean what they say.
+    if (before.sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);
+  }
 }
 
 /// Measures all tables; each is printed when it is there, unless it is for programs.
@@ -109,7 +123,7 @@ Json measure_all(const BenchArguments& arguments, const Plan& plan) {
       const double before = static_cast<double>(pass * tables.size() + i);
       tables[i].run_pass(pass, [&](double done, const std::string& doing) {
         progress.show((before + done) / static_cast<double>(plan.passes * tables.size()),
-                      fmt::format("{}: {}", title, doing));
+                      escaped_line(fmt::format("{}: {}", title, doing)));
       });
       if (pass + 1 < plan.passes) continue;
       progress.clear();
@@ -138,8 +152,8 @@ Json read_results(const std::string& path) {
 
 /// Where something was measured that did not do what it should.
 bool has_failures(const Json& results) {
-  for (const Json& table : results["tables"]) {
-    for (const Json& row : table["rows"]) {
+  for (const Json& table : results.at("tables")) {
+    for (const Json& row : table.at("rows")) {
       if (row.contains("failed")) return true;
     }
   }
@@ -164,10 +178,10 @@ std::string wrapped(const std::string& text) {
 std::string closing_words(const Json& results) {
   std::string text = legend();
   for (const auto& remark : results.value("remarks", Json::array())) {
-    text += fmt::format("\n{}\n", wrapped(remark.get<std::string>()));
+    text += fmt::format("\n{}\n", wrapped(escaped_line(remark.get<std::string>())));
   }
-  for (const auto& warning : results["machine"]["warnings"]) {
-    text += fmt::format("\n{}\n", wrapped("Note: " + warning.get<std::string>()));
+  for (const auto& warning : results.at("machine").at("warnings")) {
+    text += fmt::format("\n{}\n", wrapped("Note: " + escaped_line(warning.get<std::string>())));
   }
   return text;
 }
@@ -180,7 +194,7 @@ ExitCode show(const BenchArguments& arguments, const Json& results) {
     printed = print(csv_of(results));
   } else {
     if (!arguments.read_from.empty()) {
-      for (const Json& table : results["tables"]) printed = print(text_of_table(table) + "\n");
+      for (const Json& table : results.at("tables")) printed = print(text_of_table(table) + "\n");
     }
     printed = print(closing_words(results));
   }
@@ -195,7 +209,8 @@ ExitCode show(const BenchArguments& arguments, const Json& results) {
   if (!arguments.report_to.empty()) {
     write_report(results, arguments.report_to);
     if (!arguments.is_for_programs()) {
-      printed = print(fmt::format("\nThe report is {}/index.html\n", arguments.report_to));
+      printed =
+          print(fmt::format("\nThe report is {}/index.html\n", escaped_line(arguments.report_to)));
     }
   }
   return printed;
@@ -248,6 +263,7 @@ ExitCode run(const BenchArguments& arguments) {
 }  // namespace
 
 ExitCode run_bench(const BenchArguments& arguments) {
+  ::signal(SIGCHLD, SIG_DFL);  // ignored, nobody could hear how a process of ours has ended
   try {
     return run(arguments);
   } catch (const bench::Interrupted&) {

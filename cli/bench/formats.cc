@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "bench/table.h"
+#include "text.h"
 
 // Results for other programs, and beside earlier ones.
 
@@ -16,11 +17,13 @@ constexpr const char* csv_head =
     "server_cpu_ns,switches,system_calls,ratio,ratio_low,ratio_high,server_bytes,kernel_bytes,"
     "note\n";
 
-/// RFC 4180.
+/// RFC 4180. What a spreadsheet would take for a formula gets a quote before it, which makes it
+/// text.
 std::string field(const Json& value) {
   if (value.is_null()) return "";
   std::string text = value.is_string() ? value.get<std::string>() : value.dump();
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  if (value.is_string() && text.find_first_of("=+-@\t\r") == 0) text.insert(0, 1, '\'');
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char letter : text) {
     if (letter == '"') quoted += '"';
@@ -39,14 +42,14 @@ Json inside(const Json& row, const char* outer, const char* inner) {
 Json of(const Json& row, const char* name) { return row.value(name, Json()); }
 
 std::string csv_line(const Json& table, const Json& row) {
-  const Json note = row.contains("failed") ? row["failed"] : of(row, "left_out");
-  const Json fields[] = {table["work"],
-                         row["bytes"],
-                         table["placement"],
-                         table["beside"],
-                         table["clients"],
-                         table["rate"],
-                         row["way"],
+  const Json note = row.contains("failed") ? row.at("failed") : of(row, "left_out");
+  const Json fields[] = {table.at("work"),
+                         row.at("bytes"),
+                         table.at("placement"),
+                         table.at("beside"),
+                         table.at("clients"),
+                         table.at("rate"),
+                         row.at("way"),
                          of(row, "rounds"),
                          of(row, "operations"),
                          inside(row, "time", "p50"),
@@ -80,53 +83,54 @@ std::string csv_line(const Json& table, const Json& row) {
 
 bool is_same_task(const Json& one, const Json& other) {
   for (const char* key : {"work", "bytes", "placement", "beside", "clients", "rate", "baseline"}) {
-    if (one[key] != other[key]) return false;
+    if (one.at(key) != other.at(key)) return false;
   }
   return true;
 }
 
 const Json* find_row(const Json& results, const Json& table, const Json& row) {
-  for (const Json& other : results["tables"]) {
+  for (const Json& other : results.at("tables")) {
     if (!is_same_task(table, other)) continue;
-    for (const Json& each : other["rows"]) {
-      if (each["way"] == row["way"]) return &each;
+    for (const Json& each : other.at("rows")) {
+      if (each.at("way") == row.at("way")) return &each;
     }
   }
   return nullptr;
 }
 
 bool is_within(double value, const Json& spread) {
-  return value >= spread["low"].get<double>() && value <= spread["high"].get<double>();
+  return value >= spread.at("low").get<double>() && value <= spread.at("high").get<double>();
 }
 
 }  // namespace
 
 std::string csv_of(const Json& results) {
   std::string text = csv_head;
-  for (const Json& table : results["tables"]) {
-    for (const Json& row : table["rows"]) text += csv_line(table, row);
+  for (const Json& table : results.at("tables")) {
+    for (const Json& row : table.at("rows")) text += csv_line(table, row);
   }
   return text;
 }
 
 std::string compare(const Json& results, const Json& earlier) {
-  std::string text = fmt::format("Against the run of {}:\n", earlier["date"].get<std::string>());
+  std::string text =
+      fmt::format("Against the run of {}:\n", escaped_line(earlier.at("date").get<std::string>()));
   std::size_t compared = 0;
   std::size_t apart = 0;
-  for (const Json& table : results["tables"]) {
-    for (const Json& row : table["rows"]) {
+  for (const Json& table : results.at("tables")) {
+    for (const Json& row : table.at("rows")) {
       const Json* const before = find_row(earlier, table, row);
       if (before == nullptr || of(row, "ratio").is_null() || of(*before, "ratio").is_null()) {
         continue;
       }
       ++compared;
-      const double now = row["ratio"]["median"];
-      const double then = (*before)["ratio"]["median"];
-      if (is_within(now, (*before)["ratio"]) || is_within(then, row["ratio"])) continue;
+      const double now = row.at("ratio").at("median");
+      const double then = (*before).at("ratio").at("median");
+      if (is_within(now, (*before).at("ratio")) || is_within(then, row.at("ratio"))) continue;
       ++apart;
-      text +=
-          fmt::format("  {}, {}: {:.3g} of the baseline, {:.3g} then: {:+.0f} %\n", title_of(table),
-                      row["way"].get<std::string>(), now, then, 100 * (now / then - 1));
+      text += fmt::format("  {}, {}: {:.3g} of the baseline, {:.3g} then: {:+.0f} %\n",
+                          title_of(table), escaped_line(row.at("way").get<std::string>()), now,
+                          then, 100 * (now / then - 1));
     }
   }
   text += fmt::format(

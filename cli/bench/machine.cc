@@ -72,11 +72,11 @@ double load_average() {
 double noise_of(const Json& tables) {
   double noise = 1;
   for (const Json& table : tables) {
-    for (const Json& row : table["rows"]) {
-      if (row["way"] != table["baseline"] || !row.contains("per_second")) continue;
-      const Json& rate = row["per_second"];
-      noise =
-          std::max(noise, rate["high"].get<double>() / std::max(1e-9, rate["low"].get<double>()));
+    for (const Json& row : table.at("rows")) {
+      if (row.at("way") != table.at("baseline") || !row.contains("per_second")) continue;
+      const Json& rate = row.at("per_second");
+      noise = std::max(
+          noise, rate.at("high").get<double>() / std::max(1e-9, rate.at("low").get<double>()));
     }
   }
   return noise;
@@ -124,18 +124,18 @@ double StolenTime::share() const {
 }
 
 std::vector<std::string> warnings_about(const Json& results, double stolen) {
-  const Json& machine = results["machine"];
+  const Json& machine = results.at("machine");
   std::vector<std::string> warnings;
-  if (machine["cpus"] == 1) {
+  if (machine.at("cpus") == 1) {
     warnings.push_back("There is one CPU: who spins keeps the other side from running.");
   }
-  if (!machine["virtual"].is_null()) {
+  if (!machine.at("virtual").is_null()) {
     warnings.push_back(
         "This machine is virtual: to wake a CPU costs more here than on a real one, and the "
         "figures "
         "drift with what its neighbours do. Ratios within a table tell more than times.");
   }
-  if (const double load = machine["load"]; load > load_max) {
+  if (const double load = machine.at("load"); load > load_max) {
     warnings.push_back(
         fmt::format("Others were using the CPUs when this began: load average {:.1f}.", load));
   }
@@ -143,7 +143,7 @@ std::vector<std::string> warnings_about(const Json& results, double stolen) {
     warnings.push_back(
         fmt::format("The host has taken {:.0f} % of the time for others.", 100 * stolen));
   }
-  if (const double noise = noise_of(results["tables"]); noise > noise_max) {
+  if (const double noise = noise_of(results.at("tables")); noise > noise_max) {
     warnings.push_back(fmt::format(
         "The same work took up to {:.1f} times as long in one round as in another.", noise));
   }

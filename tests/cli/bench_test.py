@@ -1,5 +1,6 @@
 """`tincan bench`: what it measures, says, refuses, and leaves behind."""
 
+import copy
 import csv
 import io
 import json
@@ -45,6 +46,30 @@ def results_of(ratio):
     table = {"work": "round trip", "bytes": 64, "placement": "free", "beside": None, "clients": 1,
              "rate": None, "baseline": "another", "rows": [row]}
     return {"date": "2026-11-26T09:07:00Z", "machine": {"warnings": []}, "tables": [table]}
+
+
+def broken_results():
+    """Each with one thing missing, or of another kind."""
+    def places(value, path=()):
+        yield path
+        children = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, child in children:
+            yield from places(child, (*path, key)) if isinstance(child, (dict, list)) else [
+                (*path, key)]
+
+    whole = results_of(15)
+    for number, (*path, last) in enumerate(place for place in places(whole) if place):
+        for change in (None, (7, "words", [], {})[number % 4]):
+            broken = copy.deepcopy(whole)
+            inner = broken
+            for key in path:
+                inner = inner[key]
+            if change is None:
+                del inner[last]
+            else:
+                inner[last] = change
+            if isinstance(broken.get("tables"), list) and "machine" in broken:
+                yield broken
 
 
 class Results(Bench):
@@ -212,11 +237,17 @@ class Mistakes(Bench):
         status, errors = self.complaint("--from", other)
         self.assertEqual(status, FAILED)
         self.assertIn("has no results of `tincan bench --json`", errors)
-        with open(other, "w", encoding="utf-8") as file:
-            file.write('{"tables": [7], "machine": {}}')
-        status, errors = self.complaint("--from", other)
-        self.assertEqual(status, FAILED)
-        self.assertIn("no results of `tincan bench --json`", errors)
+
+    def test_in_the_results_of_others_are_found_whatever_is_missing(self):
+        path = os.path.join(self.folder, "broken")
+        for broken in broken_results():
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(broken, file)
+            for arguments in ((), ("--csv", "--compare", path)):
+                status, _, errors = self.bench("--from", path, *arguments)
+                if status != SUCCESS:
+                    self.assertEqual(status, FAILED, broken)
+                    self.assertIn(b"no results of `tincan bench --json`", errors, broken)
 
     def test_in_the_environment_are_found_before_anything_is_measured(self):
         self.environment["TMPDIR"] = "/nowhere"
@@ -230,7 +261,70 @@ class Mistakes(Bench):
         self.assertIn("cmake --preset peers", errors)
 
 
+class NamesOfOthers(Bench):
+    EVIL = "\x1b]0;owned\x07\rname"
+
+    def test_do_not_steer_the_terminal(self):
+        results = results_of(15)
+        table, row = results["tables"][0], results["tables"][0]["rows"][0]
+        results["remarks"] = results["machine"]["warnings"] = [self.EVIL]
+        table["beside"] = results["date"] = row["way"] = self.EVIL
+        table["rows"] += [{"way": "another", "bytes": 1, "failed": self.EVIL},
+                          {"way": "third", "bytes": 1, "left_out": self.EVIL}]
+        path = os.path.join(self.folder, "results")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(results, file)
+        status, output, _ = self.bench("--from", path, "--compare", path)
+        self.assertEqual(status, SUCCESS)
+        self.assertEqual(output.count(b"\\x1b]0;owned\\x07\\x0dname"), 7)
+        self.assertNotRegex(output, rb"[\x00-\x09\x0b-\x1f]")
+
+    def test_do_not_steer_it_in_the_list_of_ways(self):
+        peer = os.path.join(self.folder, "peer")
+        with open(peer, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\nprintf 'tincan-bench-peer 1\\n\\033]0;owned\\ndoes \\033\\n0 \\n"
+                       "1 2 3 0\\n'\n")
+        os.chmod(peer, 0o755)
+        status, output, _ = self.bench("--list", "--peers-from", self.folder)
+        self.assertEqual(status, SUCCESS)
+        self.assertIn(b"\\x1b]0;owned", output)
+        self.assertNotIn(b"\x1b", output)
+
+    def test_are_no_formulas_in_csv(self):
+        results = results_of(15)
+        row = results["tables"][0]["rows"][0]
+        for name in ("=1+1", "+1", "-1", "@SUM(1)", "\rname"):
+            row["way"] = name
+            path = os.path.join(self.folder, "results")
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(results, file)
+            status, output, _ = self.bench("--from", path, "--csv")
+            self.assertEqual(status, SUCCESS)
+            (line,) = csv.DictReader(io.StringIO(output.decode(), newline=""))
+            self.assertEqual(line["way"], "'" + name)
+
+
 class Ends(Bench):
+    def test_not_at_a_signal_that_was_ignored_before(self):
+        process = self.start(
+            command=["bash", "-c", "trap '' HUP; exec \"$@\"", "bash", tool.TINCAN, "bench",
+                     "--ways", "pipe", "--work", "round-trip", "--placement", "free",
+                     "--size", "100", *BRIEFLY], env=self.environment)
+        self.assertTrue(eventually(lambda: os.listdir(self.scratch)))
+        process.send_signal(signal.SIGHUP)
+        process.communicate(timeout=tool.PATIENCE)
+        self.assertEqual(process.returncode, SUCCESS)
+
+    def test_well_where_the_ends_of_children_are_ignored(self):
+        process = self.start(
+            command=["bash", "-c", "trap '' CHLD; exec \"$@\"", "bash", tool.TINCAN, "bench",
+                     "--ways", "pipe", "--work", "round-trip", "--placement", "free",
+                     "--size", "100",
+                     "--report", os.path.join(self.folder, "report"), *BRIEFLY],
+            env=self.environment)
+        _, errors = process.communicate(timeout=tool.PATIENCE)
+        self.assertEqual((process.returncode, errors), (SUCCESS, b""))
+
     def test_at_a_signal_and_leaves_nothing_behind(self):
         for ending in (signal.SIGINT, signal.SIGTERM):
             process = self.start("bench", "--full", env=self.environment)
