@@ -44,12 +44,12 @@ class Tracer {
   explicit Tracer(std::span<const pid_t> processes) {
     for (const pid_t process : processes) {
       for (const auto& thread : fs::directory_iterator(task_folder(process))) {
-        seize(static_cast<pid_t>(std::stoi(thread.path().filename())));
+        seize({process, static_cast<pid_t>(std::stoi(thread.path().filename()))});
       }
     }
   }
   ~Tracer() {
-    for (const pid_t thread : threads_) let_go(thread);
+    for (const Thread thread : threads_) let_go(thread);
   }
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;
@@ -79,28 +79,36 @@ class Tracer {
     return "/proc/" + std::to_string(process) + "/task";
   }
 
-  void seize(pid_t thread) {
-    if (::ptrace(PTRACE_SEIZE, thread, nullptr, PTRACE_O_TRACESYSGOOD) != 0) {
+  struct Thread {
+    pid_t process;
+    pid_t id;
+  };
+
+  void seize(Thread thread) {
+    if (::ptrace(PTRACE_SEIZE, thread.id, nullptr, PTRACE_O_TRACESYSGOOD) != 0) {
       has_all_ = false;
       return;
     }
     threads_.push_back(thread);
-    ::ptrace(PTRACE_INTERRUPT, thread, nullptr, nullptr);
-    if (has_stopped(thread)) ::ptrace(PTRACE_SYSCALL, thread, nullptr, 0);
+    if (stop(thread)) ::ptrace(PTRACE_SYSCALL, thread.id, nullptr, 0);
   }
 
-  /// Waits for it. False: it has ended, which is left to whoever has started it.
-  static bool has_stopped(pid_t thread) {
-    siginfo_t stop;
-    return ::waitid(P_PID, static_cast<id_t>(thread), &stop, WSTOPPED | __WALL) == 0;
+  static void let_go(Thread thread) {
+    if (stop(thread)) ::ptrace(PTRACE_DETACH, thread.id, nullptr, 0);
   }
 
-  static void let_go(pid_t thread) {
-    ::ptrace(PTRACE_INTERRUPT, thread, nullptr, nullptr);
-    if (has_stopped(thread)) ::ptrace(PTRACE_DETACH, thread, nullptr, 0);
+  /// False: it has ended. The end of a process is left to whoever has started it. That of another
+  /// thread is for its tracer alone, and until that has seen it the process does not end:
+  /// ptrace(2), "Death under ptrace".
+  static bool stop(Thread thread) {
+    ::ptrace(PTRACE_INTERRUPT, thread.id, nullptr, nullptr);
+    const int ends = thread.id == thread.process ? 0 : WEXITED;
+    siginfo_t news = {};
+    return ::waitid(P_PID, static_cast<id_t>(thread.id), &news, WSTOPPED | ends | __WALL) == 0 &&
+           (news.si_code == CLD_TRAPPED || news.si_code == CLD_STOPPED);
   }
 
-  std::vector<pid_t> threads_;
+  std::vector<Thread> threads_;
   bool has_all_ = true;
 };
 

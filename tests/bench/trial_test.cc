@@ -7,10 +7,11 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include <atomic>
 #include <csignal>
-
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "ways/socket_ends.h"
 
@@ -71,7 +72,7 @@ class FaultyEnd final : public End {
   std::vector<std::byte> kept_;
 };
 
-class FaultyWay final : public Way {
+class FaultyWay : public Way {
  public:
   explicit FaultyWay(Fault fault) : fault_(fault) {}
   void prepare(const Task& task) override {
@@ -79,10 +80,15 @@ class FaultyWay final : public Way {
     demand(::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends_) == 0, "socketpair");
   }
   void serve(const std::function<void()>& ready) override {
+    serve_and_then(ready, [] {});
+  }
+  /// Calls `after` when a message was served.
+  void serve_and_then(const std::function<void()>& ready, const std::function<void()>& after) {
     ready();
     SocketEnd end(Descriptor(ends_[1]), task(), false);
     Receiver receiver = receiver_for(task());
     for (std::uint64_t i = 0; serve_one(end, receiver, task()); ++i) {
+      after();
       if (i < bad_message) continue;
       if (fault_ == Fault::hang) ::pause();
       if (fault_ == Fault::end) ::_exit(3);
@@ -288,6 +294,31 @@ TEST(Trial, WhoseServerIsKilledWhileItsSystemCallsAreCountedSaysSo) {
     EXPECT_NE(failed.why().find("its process was killed by SIGKILL"), std::string::npos)
         << failed.why();
   }
+}
+
+/// Its server has a thread that ends with the first message.
+class ThreadedWay final : public FaultyWay {
+ public:
+  ThreadedWay() : FaultyWay(Fault::none) {}
+  void serve(const std::function<void()>& ready) override {
+    std::atomic<bool> is_over = false;
+    std::thread other([&] { is_over.wait(false); });
+    serve_and_then(ready, [&] {
+      is_over = true;
+      is_over.notify_all();
+      if (other.joinable()) other.join();
+    });
+  }
+};
+
+// Who has traced a thread has to see to its end, or its process never ends.
+TEST(Trial, EndsThoughAThreadHasEndedWhileItsSystemCallsWereCounted) {
+  const WayEntry way = {.name = "threaded", .does = "", .works = {}, .make = [] {
+                          return std::make_unique<ThreadedWay>();
+                        }};
+  Trial trial(way, {.work = Work::round_trip, .bytes = 200}, Placement::free);
+  EXPECT_TRUE(trial.system_calls_an_operation(10));
+  EXPECT_EQ(trial.run(10).operations, 10u);
 }
 
 TEST(Trial, ShowsWhatAWayDelays) {
