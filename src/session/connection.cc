@@ -83,9 +83,9 @@ bool Connection::read() {
     close(wire::Reason::exhausted, "no room for the descriptors of a call");
     return true;
   }
-  // A read ends early where descriptors came along, and before the byte of a ring that has some,
-  // although there may be more.
-  readable_ = read->bytes == room.size() || !descriptors.empty() || read_on_ || ring_ != nullptr;
+  // A read ends early where descriptors came along, although there may be more.
+  readable_ = read->bytes == room.size() || !descriptors.empty() || read_on_ || read->more ||
+              (ring_ != nullptr && !channel_.reads_from_ring());
   session_.arrived(std::move(descriptors));
   take(buffer.first(kept + read->bytes));
   return true;

@@ -188,6 +188,7 @@ class Link final : private protocol::Events {
 
   // link_ring.cc
   void read_ring_for_all(const LinkCall* call, Lock& lock, Moment until);
+  [[nodiscard]] bool read_ring();
   [[nodiscard]] bool look_at_ring(Lock& lock, Moment until);
   void sleep_at_ring(Lock& lock, Moment until);
   void kick_reader();

@@ -219,26 +219,39 @@ void Link::kick_reader() {
 /// time.
 void Link::read_ring_for_all(const LinkCall* call, Lock& lock, Moment until) {
   if (rests()) until = std::min(until, write_again_);
-  bool nothing_there = false;
-  guard([&] {
-    auto read = read_now(wants_descriptors());
-    nothing_there = !read && read.error().code == EAGAIN;
-    take(std::move(read));
-  });
-  write();
+  const bool nothing_there = !read_ring();
   const bool ended = call != nullptr && call->result;  // one-way, and written just now
   // When it is over, what follows from that comes before any sleep: see tend_ring.
   const bool goes_on = !ended && !dead_ && channel_.has_ring() && !channel_.is_ring_over();
-  if (nothing_there && goes_on && !look_at_ring(lock, until)) sleep_at_ring(lock, until);
+  if (nothing_there && goes_on) {
+    if (!look_at_ring(lock, until)) {
+      sleep_at_ring(lock, until);
+    } else if (!dead_) {
+      (void)read_ring();
+    }
+  }
   if (!dead_ && ring_ != nullptr) tend_ring();
+}
+
+/// And writes what came of it. False: there was nothing.
+bool Link::read_ring() {
+  bool something_there = true;
+  guard([&] {
+    auto read = read_now(wants_descriptors());
+    something_there = read || read.error().code != EAGAIN;
+    take(std::move(read));
+  });
+  write();
+  return something_there;
 }
 
 /// Looks for a moment whether something comes, if that is likely. With something to write it does
 /// not: it would not see that there is room.
 bool Link::look_at_ring(Lock& lock, Moment until) {
   if (!channel_.reads_from_ring()) return false;
-  channel_.say_cpu(os::current_cpu());
-  if (wants_to_write() || !spins_.is_worthwhile(channel_.peer_cpu())) return false;
+  const std::uint32_t cpu = os::current_cpu();
+  channel_.say_cpu(cpu);
+  if (wants_to_write() || !spins_.is_worthwhile(channel_.peer_cpu(), cpu)) return false;
   const auto watch = channel_.watch();
   lock.unlock();
   const bool came = spins_.look_for(watch, until);

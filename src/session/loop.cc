@@ -176,7 +176,10 @@ void Loop::end_turn() {
   while (Connection* const connection = to_flush_.pop()) {
     guard(*connection, [&] { connection->flush(); });
   }
-  if (running_ != nullptr || deadline() != Moment::never()) close_overdue(read_clock());
+  if (running_ != nullptr || deadline() != Moment::never()) {
+    turn_ended_ = read_clock();
+    close_overdue(turn_ended_);
+  }
   end_buried();
 }
 

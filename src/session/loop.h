@@ -168,11 +168,12 @@ class Loop {
   // loop_waiting.cc
   [[nodiscard]] os::Sys<std::span<epoll_event>> wait(Moment until);
   [[nodiscard]] bool is_looking_worthwhile();
-  [[nodiscard]] bool look(Moment until, os::Sys<std::span<epoll_event>>& events);
+  [[nodiscard]] bool look(Moment since, Moment until, os::Sys<std::span<epoll_event>>& events);
   template <class Look>
-  [[nodiscard]] bool look_with(Look has_come, unsigned weight, Moment until,
+  [[nodiscard]] bool look_with(Look has_come, unsigned weight, Moment since, Moment until,
                                os::Sys<std::span<epoll_event>>& events);
   [[nodiscard]] bool look_once();
+  void read_ready_rings();
   void charge_look();
   template <class Visit>
   void visit_looked_for(Visit visit);
@@ -221,6 +222,7 @@ class Loop {
   bool listening_ = false;
   bool draining_ = false;
   Moment clock_;
+  Moment turn_ended_;  ///< When the last turn ended, if it looked at the clock; for the next wait.
   const MethodEntry* last_found_ = nullptr;
   const MethodEntry* running_ = nullptr;  ///< Its handler has run since the clock was looked at.
   Moment handler_start_;

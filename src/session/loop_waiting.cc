@@ -23,9 +23,14 @@ constexpr unsigned looks_at_a_socket = 16;
 /// As the poller's.
 os::Sys<std::span<epoll_event>> Loop::wait(Moment until) {
   if (awake_.empty() && last_served_ == nullptr) return poller_.wait(events_, until);
+  if (until == Moment()) {
+    read_ready_rings();
+    return poller_.wait(events_, until);
+  }
   os::Sys<std::span<epoll_event>> events = std::span<epoll_event>();
-  if (until != Moment() && is_looking_worthwhile()) {
-    const bool came = look(until, events);
+  const Moment since = std::exchange(turn_ended_, Moment());
+  if (is_looking_worthwhile()) {
+    const bool came = look(since == Moment() ? os::now() : since, until, events);
     if (service_.is_forked()) return events;  // all that is waited for is the parent's
     charge_look();
     if (came && events && events->empty() && turns_ % turns_between_looks == 0) {
@@ -34,7 +39,7 @@ os::Sys<std::span<epoll_event>> Loop::wait(Moment until) {
     if (came) return events;
   }
   if (spins_.never_sleeps() || !let_rings_sleep()) return poller_.wait(events_, Moment());
-  if (until == Moment() || spins_.always_sleeps()) return poller_.wait(events_, until);
+  if (spins_.always_sleeps()) return poller_.wait(events_, until);
   const Moment start = os::now();
   events = poller_.wait(events_, until);
   spins_.slept_since(start);
@@ -54,37 +59,45 @@ bool Loop::is_looking_worthwhile() {
   bool is_worthwhile = false;
   awake_.for_each([&](Connection& connection) {
     const std::uint32_t peer_cpu = connection.look_from(cpu);
-    is_worthwhile = is_worthwhile || (connection.awaits_ring() && spins_.is_worthwhile(peer_cpu) &&
-                                      connection.account->looks.is_left(clock_));
+    is_worthwhile =
+        is_worthwhile || (connection.awaits_ring() && spins_.is_worthwhile(peer_cpu, cpu) &&
+                          connection.account->looks.is_left(clock_));
   });
   if (is_worthwhile || last_served_ == nullptr) return is_worthwhile;
   const Account* const account = last_served_->account;
-  return spins_.is_worthwhile(last_served_->peer_cpu()) && account != nullptr &&
+  return spins_.is_worthwhile(last_served_->peer_cpu(), cpu) && account != nullptr &&
          account->looks.is_left(clock_);
 }
 
 /// True when something came: through a ring or the socket that was looked at, which was seen to, or
-/// as `events`.
-bool Loop::look(Moment until, os::Sys<std::span<epoll_event>>& events) {
+/// as `events`. The last turn ended `since`, just now.
+bool Loop::look(Moment since, Moment until, os::Sys<std::span<epoll_event>>& events) {
   Connection* const only = last_served_ == nullptr ? awake_.only() : nullptr;
   const auto watch = only != nullptr ? only->watch_ring() : std::nullopt;
-  const bool came = watch && !only->is_ring_ready()
-                        ? look_with(*watch, 1, until, events)
-                        : look_with([this] { return look_once(); },
-                                    last_served_ != nullptr ? looks_at_a_socket : 1, until, events);
+  const bool came =
+      watch && !only->is_ring_ready()
+          ? look_with(*watch, 1, since, until, events)
+          : look_with([this] { return look_once(); },
+                      last_served_ != nullptr ? looks_at_a_socket : 1, since, until, events);
   if (!came) return false;
+  if (watch) {
+    read_later(*only);  // also what can only be found out by reading: that it is a lie
+    return true;
+  }
   // A handler has returned in a child, in which the memory of the rings is not mapped.
-  if (service_.is_forked()) return true;
-  if (watch) read_later(*only);  // also what can only be found out by reading: that it is a lie
+  if (!service_.is_forked()) read_ready_rings();
+  return true;
+}
+
+void Loop::read_ready_rings() {
   awake_.for_each([&](Connection& connection) {
     if (connection.is_ring_ready()) read_later(connection);
   });
-  return true;
 }
 
 /// The same, by one look after the other, each of which weighs so much.
 template <class Look>
-bool Loop::look_with(Look has_come, unsigned weight, Moment until,
+bool Loop::look_with(Look has_come, unsigned weight, Moment since, Moment until,
                      os::Sys<std::span<epoll_event>>& events) {
   // Others may have come while the last one was served through its socket.
   unsigned looks = weight > 1 ? looks_between_looks - weight : 0;
@@ -96,7 +109,7 @@ bool Loop::look_with(Look has_come, unsigned weight, Moment until,
     events = poller_.wait(events_, Moment());
     return !events || !events->empty();
   };
-  return spins_.look_for(has_something_come, until);
+  return spins_.look_for(has_something_come, since, until);
 }
 
 bool Loop::look_once() {

@@ -24,12 +24,12 @@ class SpinBudget {
  public:
   explicit SpinBudget(Waiting waiting) : waiting_(waiting) {}
 
-  /// Whether to look before sleeping. `peer_cpu`: where the other side says that it runs.
-  [[nodiscard]] bool is_worthwhile(std::uint32_t peer_cpu) const {
+  /// Whether to look before sleeping. `peer_cpu`: where the other side says that it runs; `cpu`:
+  /// where this one does.
+  [[nodiscard]] bool is_worthwhile(std::uint32_t peer_cpu, std::uint32_t cpu) const {
     if (waiting_ == Waiting::block) return false;
     if (waiting_ == Waiting::spin) return true;
-    return confidence_ >= confidence_needed && peer_cpu != unknown_cpu &&
-           peer_cpu != os::current_cpu();
+    return confidence_ >= confidence_needed && peer_cpu != unknown_cpu && peer_cpu != cpu;
   }
   /// It never looks, and need not be told how long it slept.
   [[nodiscard]] bool always_sleeps() const { return waiting_ == Waiting::block; }
@@ -38,6 +38,9 @@ class SpinBudget {
   /// Looks until `something` is true. False: the budget is used up, or `until` has come.
   template <class Something>
   [[nodiscard]] bool look_for(Something something, Moment until);
+  /// The same for who has looked at the clock just now, at `start`.
+  template <class Something>
+  [[nodiscard]] bool look_for(Something something, Moment start, Moment until);
 
   /// How long `look_for` has looked, the last time: 0 when no longer than it takes to tell.
   [[nodiscard]] Nanoseconds looked() const { return looked_; }
@@ -59,6 +62,8 @@ class SpinBudget {
   /// wake-ups, too: the other side may have to be woken before it answers, and with less, two sides
   /// that both sleep would never come to look.
   [[nodiscard]] static Nanoseconds budget() { return 8 * os::wake_up_cost(); }
+  template <class Something>
+  [[nodiscard]] bool look_a_moment(Something& something);
   void learn(bool was_short) {
     if (!was_short) {
       confidence_ = confidence_ > 1 ? static_cast<std::uint8_t>(confidence_ - 2) : 0;
@@ -114,18 +119,30 @@ class LookAllowance {
 };
 
 template <class Something>
+bool SpinBudget::look_a_moment(Something& something) {
+  for (unsigned i = 0; i < looks_a_moment; ++i) {
+    if (something()) {
+      learn(true);
+      return true;
+    }
+    os::relax();
+  }
+  return false;
+}
+
+/// What comes at once costs no look at the clock, which takes as long as two looks.
+template <class Something>
 bool SpinBudget::look_for(Something something, Moment until) {
-  const Moment start = os::now();
+  looked_ = Nanoseconds(0);
+  return look_a_moment(something) || look_for(something, os::now(), until);
+}
+
+template <class Something>
+bool SpinBudget::look_for(Something something, Moment start, Moment until) {
   const Moment end = std::min(until, start + budget());
   looked_ = Nanoseconds(0);
   for (Moment last = start;;) {
-    for (unsigned i = 0; i < looks_a_moment; ++i) {
-      if (something()) {
-        learn(true);
-        return true;
-      }
-      os::relax();
-    }
+    if (look_a_moment(something)) return true;
     const Moment now = os::now();
     if (now.since(last) > held_up) {
       confidence_ = 0;  // others want the CPU

@@ -29,6 +29,8 @@ class Channel {
   struct Read {
     std::size_t bytes = 0;          ///< 0: the end.
     bool descriptors_lost = false;  ///< Some could not be received; none of theirs may be used.
+    /// Of a ring: there is more to be read or found out. False: as if EAGAIN had come next.
+    bool more = false;
   };
   /// Reads what is there, without waiting. Descriptors are appended to `descriptors`, or dropped
   /// when that is null; those of one write arrive together, no later than its first byte and never

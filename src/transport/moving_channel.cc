@@ -110,8 +110,13 @@ os::Sys<Channel::Read> MovingChannel::read_beside(std::span<std::byte> into,
   if (input_ == Path::returning) return read_returning(into, descriptors);
   if (input_ == Path::belated) return read_belated(into, descriptors);
   if (pair_->ring->is_revoked_by_peer()) pair_->socket.has_news();  // its word is on the way
-  const auto read = pair_->ring->read(into, descriptors);
-  if (read || read.error().code != EAGAIN) return read;
+  auto read = pair_->ring->read(into, descriptors);
+  if (read) {
+    read->more = read->more || pair_->we_revoked || pair_->ring->is_revoked_by_peer() ||
+                 pair_->socket.revoked_at();
+    return read;
+  }
+  if (read.error().code != EAGAIN) return read;
   if (pair_->we_revoked) {
     input_ = Path::returning;
     return read_returning(into, descriptors);

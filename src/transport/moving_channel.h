@@ -105,9 +105,10 @@ class MovingChannel final : public Channel {
   void wake_up() {
     if (pair_ && pair_->ring) pair_->ring->wake_up();
   }
-  /// Bytes that `read` would give are in the ring.
+  /// Bytes that `read` would give are in the ring, or it would find out that the ring is breached.
   [[nodiscard]] bool is_ring_readable() {
-    return input_ == Path::ring && pair_->ring->is_readable();
+    if (input_ != Path::ring) return false;
+    return pair_->ring->is_readable() || pair_->ring->end().is_breached();
   }
   /// Some of what is to be written would go into the ring.
   [[nodiscard]] bool has_ring_room() { return waits_for_ring_room() && pair_->ring->has_room(); }

@@ -65,6 +65,7 @@ os::Sys<Channel::Read> RingChannel::read(std::span<std::byte> into,
   }
   if (!readable) return nothing_there(into, descriptors);
   result.bytes = end_.read(part);
+  result.more = end_.unread() > 0 || socket_.ended() || socket_.is_full();
   if (end_.release()) doorbell_.ring();
   return result;
 }

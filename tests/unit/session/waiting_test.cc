@@ -10,14 +10,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint32_t another_cpu = 1 << 20;
+constexpr std::uint32_t this_cpu = 1;
+constexpr std::uint32_t another_cpu = 2;
 constexpr std::uint32_t unknown_cpu = UINT32_MAX;
 const Moment soon(INT64_MAX / 2);
 
 /// A budget that was used up in vain so often that it looks no more.
 SpinBudget disappointed() {
   SpinBudget budget(Waiting::adaptive);
-  while (budget.is_worthwhile(another_cpu)) {
+  while (budget.is_worthwhile(another_cpu, this_cpu)) {
     budget.slept_since(Moment(1));
   }
   return budget;
@@ -25,33 +26,30 @@ SpinBudget disappointed() {
 
 TEST(SpinBudget, NeverLooksWhenItIsToBlock) {
   const SpinBudget budget(Waiting::block);
-  EXPECT_FALSE(budget.is_worthwhile(another_cpu));
+  EXPECT_FALSE(budget.is_worthwhile(another_cpu, this_cpu));
   EXPECT_TRUE(budget.always_sleeps());
 }
 
 TEST(SpinBudget, AlwaysLooksWhenItIsToSpin) {
   SpinBudget budget(Waiting::spin);
   budget.slept_since(Moment(1));
-  EXPECT_TRUE(budget.is_worthwhile(unknown_cpu));
-  EXPECT_TRUE(budget.is_worthwhile(os::current_cpu()));
+  EXPECT_TRUE(budget.is_worthwhile(unknown_cpu, this_cpu));
+  EXPECT_TRUE(budget.is_worthwhile(this_cpu, this_cpu));
   EXPECT_TRUE(budget.never_sleeps());
 }
 
 TEST(SpinBudget, LooksForNobodyOnThisCpuOrWhoDoesNotSayWhereHeIs) {
   const SpinBudget budget(Waiting::adaptive);
-  EXPECT_TRUE(budget.is_worthwhile(another_cpu));
-  EXPECT_FALSE(budget.is_worthwhile(unknown_cpu));
-  // The thread may be moved between the two looks, but not each time.
-  bool refused = false;
-  for (int i = 0; i < 1000 && !refused; ++i) refused = !budget.is_worthwhile(os::current_cpu());
-  EXPECT_TRUE(refused);
+  EXPECT_TRUE(budget.is_worthwhile(another_cpu, this_cpu));
+  EXPECT_FALSE(budget.is_worthwhile(unknown_cpu, this_cpu));
+  EXPECT_FALSE(budget.is_worthwhile(this_cpu, this_cpu));
 }
 
 TEST(SpinBudget, LearnsNotToLookFromLongSleepsAndToLookFromShortOnes) {
   SpinBudget budget = disappointed();
-  EXPECT_FALSE(budget.is_worthwhile(another_cpu));
+  EXPECT_FALSE(budget.is_worthwhile(another_cpu, this_cpu));
   for (int i = 0; i < 8; ++i) budget.slept_since(os::now());
-  EXPECT_TRUE(budget.is_worthwhile(another_cpu));
+  EXPECT_TRUE(budget.is_worthwhile(another_cpu, this_cpu));
 }
 
 TEST(SpinBudget, LooksUntilSomethingComesOrItsTimeIsUp) {
