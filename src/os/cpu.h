@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "base/time.h"
@@ -17,6 +18,19 @@ inline void relax() {
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
   asm volatile("yield");
+#endif
+}
+
+/// What CPUs fetch at once, or a part of it: to go through memory with own_line.
+inline constexpr std::size_t cache_line_bytes = 64;
+/// Asks for the cache line at `address`, so that it can be written soon without waiting for it;
+/// what stands there does not change. Does nothing on a CPU that has no such instruction.
+inline void own_line(const void* address) {
+#if defined(__x86_64__) || defined(__i386__)
+  // The builtin would fetch it to be read, unless told of newer CPUs than we build for.
+  asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(address)));
+#else
+  __builtin_prefetch(address, 1);
 #endif
 }
 

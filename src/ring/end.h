@@ -48,6 +48,13 @@ class BasicEnd {
   /// Lets the other side see what was written. True: it sleeps, and its doorbell is to be rung.
   [[nodiscard]] bool publish();
   [[nodiscard]] std::uint64_t written() const { return written_; }
+  /// Where the next `bytes` go, or the first of them: no further than is known to be free, nor than
+  /// the end of our ring's memory.
+  [[nodiscard]] std::span<const std::byte> next_room(std::size_t bytes) const {
+    const std::size_t at = written_ & (out_.size() - 1);
+    const std::size_t known_room = out_.size() - (written_ - peer_consumed_);
+    return out_.subspan(at, std::min({bytes, known_room, out_.size() - at}));
+  }
   /// Bytes written that the other side had not taken out when last we looked.
   [[nodiscard]] std::uint64_t untaken() const { return written_ - peer_consumed_; }
 

@@ -73,6 +73,7 @@ class RingChannel final : public Channel {
  private:
   [[nodiscard]] std::unexpected<os::Errno> no_room();
   [[nodiscard]] bool look();
+  void expect_to_write();
   [[nodiscard]] os::Sys<Read> nothing_there(std::span<std::byte> into,
                                             std::vector<Descriptor>* descriptors);
 
@@ -84,6 +85,7 @@ class RingChannel final : public Channel {
   os::DoorbellListener listener_;
   FillCount out_fills_;
   FillCount in_fills_;
+  std::size_t last_written_ = 0;  ///< In one call, since `expect_to_write`.
 };
 
 }  // namespace tincan::transport

@@ -65,6 +65,17 @@ TEST(RingEnd, TakesWhatFitsAndNoMore) {
   EXPECT_EQ(take(rings.right), "WXYZ");
 }
 
+TEST(RingEnd, SaysWhereTheNextBytesGoUpToTheEndOfTheMemoryAndOfTheRoom) {
+  RingPair rings;
+  put(rings.left, "0123456789");
+  const auto room = rings.left.next_room(3);
+  EXPECT_EQ(room.data(), rings.to_right.data() + 10);
+  EXPECT_EQ(room.size(), 3u);
+  EXPECT_EQ(rings.left.next_room(100).size(), 6u);
+  put(rings.left, "abcdef");
+  EXPECT_TRUE(rings.left.next_room(1).empty());
+}
+
 /// What it must not do then is for UndefinedBehaviorSanitizer to see.
 TEST(RingEnd, WritesAndReadsNothing) {
   RingPair rings;
