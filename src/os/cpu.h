@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/time.h"
 
@@ -21,17 +22,28 @@ inline void relax() {
 #endif
 }
 
-/// What CPUs fetch at once, or a part of it: to go through memory with own_line.
-inline constexpr std::size_t cache_line_bytes = 64;
-/// Asks for the cache line at `address`, so that it can be written soon without waiting for it;
-/// what stands there does not change. Does nothing on a CPU that has no such instruction.
-inline void own_line(const void* address) {
+/// Calls `visit` with an address in each cache line of `bytes`.
+template <class Visit>
+void visit_lines(std::span<const std::byte> bytes, Visit visit) {
+  static constexpr std::size_t line_bytes = 64;  // or a part of one
+  for (std::size_t at = 0; at < bytes.size(); at += line_bytes) visit(&bytes[at]);
+  if (!bytes.empty()) visit(&bytes.back());
+}
+/// Asks for `bytes` to be in this CPU's cache, to be read soon.
+inline void fetch_lines(std::span<const std::byte> bytes) {
+  visit_lines(bytes, [](const void* address) { __builtin_prefetch(address); });
+}
+/// The same to be written: no other CPU keeps them then. Nothing is changed.
+inline void own_lines(std::span<const std::byte> bytes) {
+  visit_lines(bytes, [](const void* address) {
 #if defined(__x86_64__) || defined(__i386__)
-  // The builtin would fetch it to be read, unless told of newer CPUs than we build for.
-  asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(address)));
+    // The builtin would fetch it to be read, unless told of newer CPUs than we build for; on older
+    // ones this does nothing.
+    asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(address)));
 #else
-  __builtin_prefetch(address, 1);
+    __builtin_prefetch(address, 1);
 #endif
+  });
 }
 
 /// What it costs on this machine to sleep and to be woken: measured by sleeping a few times, in

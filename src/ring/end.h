@@ -69,6 +69,12 @@ class BasicEnd {
   [[nodiscard]] std::uint64_t consumed() const { return consumed_; }
   /// Bytes published that were not read, when last we looked.
   [[nodiscard]] std::uint64_t unread() const { return peer_produced_ - consumed_; }
+  /// Where they lie, or the first `most`, up to the end of the ring's memory: only to fetch them
+  /// early.
+  [[nodiscard]] std::span<const std::byte> next_unread(std::size_t most) const {
+    const std::size_t at = consumed_ & (in_.size() - 1);
+    return in_.subspan(at, std::min<std::uint64_t>({most, unread(), in_.size() - at}));
+  }
   /// Sets of descriptors that the other side has sent for what is published.
   [[nodiscard]] std::uint32_t peer_descriptor_sets() const {
     return theirs_.descriptor_sets.load(std::memory_order_relaxed);
@@ -84,11 +90,19 @@ class BasicEnd {
   struct Watch {
     const typename Atomics::template Word<std::uint64_t>* produced;
     std::uint64_t seen;
+    std::span<const std::byte> next;  ///< What is published comes here, and then elsewhere.
     [[nodiscard]] bool operator()() const {
       return produced->load(std::memory_order_acquire) != seen;
     }
+    /// Where what was published since lies, or the first `most` bytes: only to fetch it early.
+    [[nodiscard]] std::span<const std::byte> come(std::size_t most) const {
+      const std::uint64_t count = produced->load(std::memory_order_relaxed) - seen;
+      return next.first(std::min<std::uint64_t>({count, most, next.size()}));
+    }
   };
-  [[nodiscard]] Watch watch() const { return {&theirs_.produced, peer_produced_}; }
+  [[nodiscard]] Watch watch() const {
+    return {&theirs_.produced, peer_produced_, in_.subspan(peer_produced_ & (in_.size() - 1))};
+  }
   /// Says where this side runs.
   void say_cpu(std::uint32_t cpu) {
     if (std::exchange(cpu_, cpu) != cpu) ours_.cpu.store(cpu, std::memory_order_relaxed);

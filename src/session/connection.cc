@@ -22,7 +22,7 @@ Connection::Connection(Descriptor socket, Peer peer, const protocol::Settings& s
 
 Connection::~Connection() { path::forget_socket(peer_); }
 
-Moment Connection::now() { return loop_.read_clock(); }
+Moment Connection::now() { return loop_.read_clock_for_call(); }
 
 void Connection::handle(std::uint32_t events) {
   if ((events & ~std::uint32_t{EPOLLOUT}) != 0) readable_ = true;

@@ -90,6 +90,8 @@ class Connection final : private protocol::Events {
     return (wants_input() && channel_.is_ring_readable()) ||
            (wants_room() && channel_.has_ring_room());
   }
+  /// It is read after something else.
+  void fetch_ahead() { channel_.fetch_ahead(); }
   /// For who looks at this ring alone, and finds it not ready now; none: it is not bytes alone that
   /// are awaited from it.
   [[nodiscard]] std::optional<ring::End::Watch> watch_ring() const {

@@ -127,9 +127,11 @@ bool Loop::turn(Moment until) {
   }
   // Without those that had an event just now, and still have more to be read.
   while (Connection* const connection = left_over.pop()) {
+    if (Connection* const next = left_over.front()) next->fetch_ahead();
     handle(*connection, 0);
     if (service_.is_forked()) return false;
   }
+  clock_is_of_arrival_ = false;
   end_turn();
   return !drain_has_ended();
 }

@@ -6,6 +6,7 @@
 #include <list>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/aligned.h"
@@ -66,6 +67,11 @@ class Loop {
 
   [[nodiscard]] Service& service() { return service_; }
   [[nodiscard]] Moment read_clock();
+  /// The same for the deadline of a call that has come. The first one that was found in a ring is
+  /// judged by when it was found.
+  [[nodiscard]] Moment read_clock_for_call() {
+    return std::exchange(clock_is_of_arrival_, false) ? clock_ : read_clock();
+  }
   [[nodiscard]] std::span<std::byte> input_buffer() { return {input_.get(), input_bytes}; }
   /// Gives room to `bare`, which has none, if there is some to spare: for what is unsent, or for a
   /// frame that is not whole.
@@ -174,6 +180,10 @@ class Loop {
                                os::Sys<std::span<epoll_event>>& events);
   [[nodiscard]] bool look_once();
   void read_ready_rings();
+  void note_arrival() {
+    (void)read_clock();
+    clock_is_of_arrival_ = true;
+  }
   void charge_look();
   template <class Visit>
   void visit_looked_for(Visit visit);
@@ -222,6 +232,7 @@ class Loop {
   bool listening_ = false;
   bool draining_ = false;
   Moment clock_;
+  bool clock_is_of_arrival_ = false;  ///< It was looked at when something was found, just now.
   Moment turn_ended_;  ///< When the last turn ended, if it looked at the clock; for the next wait.
   const MethodEntry* last_found_ = nullptr;
   const MethodEntry* running_ = nullptr;  ///< Its handler has run since the clock was looked at.

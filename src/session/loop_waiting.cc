@@ -81,6 +81,9 @@ bool Loop::look(Moment since, Moment until, os::Sys<std::span<epoll_event>>& eve
                       last_served_ != nullptr ? looks_at_a_socket : 1, since, until, events);
   if (!came) return false;
   if (watch) {
+    // Takes as long as to look at the clock.
+    os::fetch_lines(watch->come(fetched_bytes_max));
+    note_arrival();
     read_later(*only);  // also what can only be found out by reading: that it is a lie
     return true;
   }

@@ -110,6 +110,10 @@ class MovingChannel final : public Channel {
     if (input_ != Path::ring) return false;
     return pair_->ring->is_readable() || pair_->ring->end().is_breached();
   }
+  /// Is about to be read when something was found in the ring: see RingChannel.
+  void fetch_ahead() {
+    if (input_ == Path::ring) pair_->ring->fetch_ahead();
+  }
   /// Some of what is to be written would go into the ring.
   [[nodiscard]] bool has_ring_room() { return waits_for_ring_room() && pair_->ring->has_room(); }
   /// See ring::End; while it reads from the ring.

@@ -72,6 +72,7 @@ os::Sys<Channel::Read> RingChannel::read(std::span<std::byte> into,
     }
   }
   if (!readable) return nothing_there(into, descriptors);
+  expect_to_write();
   result.bytes = end_.read(part);
   result.more = end_.unread() > 0 || socket_.ended() || socket_.is_full();
   if (end_.release()) doorbell_.ring();
@@ -82,7 +83,6 @@ os::Sys<Channel::Read> RingChannel::read(std::span<std::byte> into,
 bool RingChannel::look() {
   if (end_.unread() > 0) return end_.is_readable();
   const bool readable = end_.is_readable();
-  if (readable) expect_to_write();
   if (end_.unread() == capacity_bytes()) {
     in_fills_.note_full();
   } else {
@@ -91,13 +91,16 @@ bool RingChannel::look() {
   return readable;
 }
 
+void RingChannel::fetch_ahead() {
+  os::fetch_lines(end_.next_unread(expected_bytes_max));
+  expect_to_write();
+}
+
 /// What has come is likely to be followed by something of ours that is as long as what we wrote
 /// last. The other side has read what stood there, so each line of it has to be fetched from there
 /// and taken away: half of what passing a message on takes, unless it is done while we read.
 void RingChannel::expect_to_write() {
-  const auto room = end_.next_room(std::exchange(last_written_, 0));
-  for (std::size_t at = 0; at < room.size(); at += os::cache_line_bytes) os::own_line(&room[at]);
-  if (!room.empty()) os::own_line(&room.back());
+  os::own_lines(end_.next_room(std::exchange(last_written_, 0)));
 }
 
 os::Sys<Channel::Read> RingChannel::nothing_there(std::span<std::byte> into,

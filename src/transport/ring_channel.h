@@ -58,6 +58,9 @@ class RingChannel final : public Channel {
   [[nodiscard]] bool is_readable() { return end_.is_readable(); }
   [[nodiscard]] bool has_room() { return end_.has_room(); }
 
+  /// What was found is going to be read, after something else: has the CPU fetch it meanwhile.
+  void fetch_ahead();
+
   /// How often either ring was filled; see FillCount.
   [[nodiscard]] std::uint32_t fills() const { return out_fills_.times() + in_fills_.times(); }
 

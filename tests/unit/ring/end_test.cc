@@ -76,6 +76,34 @@ TEST(RingEnd, SaysWhereTheNextBytesGoUpToTheEndOfTheMemoryAndOfTheRoom) {
   EXPECT_TRUE(rings.left.next_room(1).empty());
 }
 
+TEST(RingEnd, SaysWhereWhatWasPublishedLiesUpToTheEndOfTheMemory) {
+  RingPair rings;
+  put(rings.left, "0123456789");
+  (void)rings.left.publish();
+  EXPECT_EQ(take(rings.right), "0123456789");
+  (void)rings.right.release();
+  const auto watch = rings.right.watch();
+  EXPECT_TRUE(watch.come(100).empty());
+  (void)rings.left.has_room();
+  put(rings.left, "abcdefghij");
+  (void)rings.left.publish();
+  EXPECT_EQ(watch.come(3).data(), rings.to_right.data() + 10);
+  EXPECT_EQ(watch.come(3).size(), 3u);
+  EXPECT_EQ(watch.come(100).size(), 6u);
+  EXPECT_TRUE(rings.right.next_unread(100).empty()) << "before anybody looked";
+  EXPECT_TRUE(rings.right.is_readable());
+  EXPECT_EQ(rings.right.next_unread(3).data(), rings.to_right.data() + 10);
+  EXPECT_EQ(rings.right.next_unread(3).size(), 3u);
+  EXPECT_EQ(rings.right.next_unread(100).size(), 6u);
+}
+
+TEST(RingEnd, FetchesNothingOutsideOfTheRingForALiar) {
+  RingPair rings;
+  const auto watch = rings.right.watch();
+  rings.left_words.produced.store(UINT64_MAX);
+  EXPECT_EQ(watch.come(100).size(), small_capacity_bytes);
+}
+
 /// What it must not do then is for UndefinedBehaviorSanitizer to see.
 TEST(RingEnd, WritesAndReadsNothing) {
   RingPair rings;
