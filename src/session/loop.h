@@ -85,8 +85,10 @@ class Loop {
   [[nodiscard]] RequestState* new_request(std::string_view method);
   /// The payload of `request`, which lies in the caller's memory, is looked at no more.
   [[gnu::noinline]] void end_view(RequestState& request);
-  /// The handle or the loop lets go of `request`, on this thread.
+  /// The loop lets go of `request`,
   void let_go(RequestState& request);
+  /// or its handle does, on this thread.
+  void let_go_of_handle(RequestState& request);
   /// As Service::find; the same method again is found at once.
   [[nodiscard]] const MethodEntry* find(std::string_view method);
   /// Runs the handler for `request`, whose handle is made here.

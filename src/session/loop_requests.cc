@@ -98,9 +98,17 @@ void Loop::end_view(RequestState& request) {
   if (request.connection != nullptr) request.connection->end_view(*view);
 }
 
-/// Called once for the handle and once for the loop, which lets go when it has the answer.
+/// The loop lets go when it has the answer.
 void Loop::let_go(RequestState& request) {
-  if (request.owners.fetch_sub(1, std::memory_order_acq_rel) == 1) take_back(request);
+  // The last one has nobody to tell.
+  const bool is_last = request.owners.load(std::memory_order_acquire) == 1;
+  if (is_last || request.owners.fetch_sub(1, std::memory_order_acq_rel) == 1) take_back(request);
+}
+
+/// Nobody but this thread can let go besides: it is the loop's other half.
+void Loop::let_go_of_handle(RequestState& request) {
+  const bool is_last = request.owners.load(std::memory_order_relaxed) == 1;
+  is_last ? take_back(request) : request.owners.store(1, std::memory_order_relaxed);
 }
 
 void Loop::take_back(RequestState& request) {

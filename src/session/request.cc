@@ -139,7 +139,7 @@ Request::~Request() {
     }
   }
   if (loop != nullptr) {
-    loop->let_go(request);
+    loop->let_go_of_handle(request);
     return;
   }
   if (request.view != nullptr) session::unmap_here(*request.view);
