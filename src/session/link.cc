@@ -181,7 +181,7 @@ void Link::leave(LinkCall& call) {
   }
 }
 
-void Link::write() {
+void Link::write_all() {
   guard([&] {
     write_some();
     session_.outbox().keep_lent();

@@ -79,7 +79,11 @@ class Link final : private protocol::Events {
   /// Errors: as Session::start.
   [[nodiscard]] Result<void> start(LinkCall& call, bool write_now = true);
   /// Writes what can be, without waiting.
-  void write();
+  void write() {
+    const bool nothing_to_write = !session_.has_output() && !channel_.is_returning();
+    if (nothing_to_write && !session_.outbox().is_stopped()) return;
+    write_all();
+  }
   /// As Session::give_up.
   [[nodiscard]] bool give_up(LinkCall& call);
   void abandon(LinkCall& call);
@@ -214,6 +218,7 @@ class Link final : private protocol::Events {
   void decode();
   void make_room_for_streams();
   void finish_after_deadline(LinkCall& call, Lock& lock, Moment now);
+  void write_all();
   void write_some();
   void stop_writing();
   void die(Failure why);

@@ -75,8 +75,7 @@ void Link::read_for_all(const LinkCall* call, Lock& lock, Moment now, Moment unt
   if (channel_.has_ring()) return read_ring_for_all(call, lock, until);
   const bool for_room = wants_to_write() && !rests();
   const bool with_descriptors = wants_descriptors();  // which others may change meanwhile
-  const bool looks =
-      !for_room && !pump_ && spins_.is_worthwhile(session_.peer_cpu(), os::current_cpu());
+  const bool looks = !for_room && !pump_ && spins_.is_worthwhile(session_.peer_cpu());
   if (rests()) until = std::min(until, write_again_);
   lock.unlock();
   os::Sys<Channel::Read> read = os::failed(ENOMEM);

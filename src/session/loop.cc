@@ -89,11 +89,10 @@ Loop::~Loop() {
 }
 
 void Loop::take_back_buffer(Buffer& used) {
-  Buffer buffer = std::exchange(used, {});
-  if (spare_buffers_.size() >= spare_buffers_.capacity()) return;
-  if (buffer.capacity() > spare_buffer_bytes_max) return;
-  buffer.clear();
-  spare_buffers_.push_back(std::move(buffer));
+  const bool is_kept = spare_buffers_.size() < spare_buffers_.capacity() &&
+                       used.capacity() <= spare_buffer_bytes_max;
+  used.clear();
+  is_kept ? spare_buffers_.push_back(std::move(used)) : void(used = Buffer());
 }
 
 /// The handler that ran last has ended when the clock is looked at again.
@@ -103,12 +102,14 @@ Moment Loop::read_clock() {
   return clock_;
 }
 
-Moment Loop::deadline() const {
-  if (!to_read_.empty()) return {};  // at once
+/// But for what is to be read at once.
+inline Moment Loop::next_due() const {
   Moment earliest = std::min({accept_again_, drain_deadline_, write_again_, next_look_at_rings()});
   if (!handshakes_.empty()) earliest = std::min(earliest, handshakes_.front().deadline);
   return earliest;
 }
+
+Moment Loop::deadline() const { return to_read_.empty() ? next_due() : Moment(); }
 
 bool Loop::turn(Moment until) {
   if (current_loop == this) return true;
@@ -178,9 +179,10 @@ void Loop::end_turn() {
   while (Connection* const connection = to_flush_.pop()) {
     guard(*connection, [&] { connection->flush(); });
   }
-  if (running_ != nullptr || deadline() != Moment::never()) {
+  const Moment due = next_due();
+  if (running_ != nullptr || !to_read_.empty() || !due.is_never()) {
     turn_ended_ = read_clock();
-    close_overdue(turn_ended_);
+    if (due <= turn_ended_) close_overdue(turn_ended_);
   }
   end_buried();
 }

@@ -190,6 +190,8 @@ class Loop {
   template <class Visit>
   void visit_looked_for(Visit visit);
 
+  [[nodiscard]] Moment next_due() const;
+
   // loop_rings.cc
   void look_at_rings(Moment now);
   [[nodiscard]] Moment next_look_at_rings() const;

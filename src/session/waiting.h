@@ -28,8 +28,11 @@ class SpinBudget {
  public:
   explicit SpinBudget(Waiting waiting) : waiting_(waiting) {}
 
-  /// Whether to look before sleeping. `peer_cpu`: where the other side says that it runs; `cpu`:
-  /// where this one does.
+  /// Whether to look before sleeping. `peer_cpu`: where the other side says that it runs.
+  [[nodiscard]] bool is_worthwhile(std::uint32_t peer_cpu) const {
+    return waiting_ != Waiting::block && is_worthwhile(peer_cpu, os::current_cpu());
+  }
+  /// The same for who knows where this side runs.
   [[nodiscard]] bool is_worthwhile(std::uint32_t peer_cpu, std::uint32_t cpu) const {
     if (waiting_ == Waiting::block) return false;
     if (waiting_ == Waiting::spin) return true;
