@@ -131,6 +131,42 @@ TEST_F(RingChannelAndLiar, ReadsTheRingToItsEndAlthoughTheSocketHasEnded) {
   EXPECT_EQ(read()->bytes, 0u);
 }
 
+TEST_F(RingChannelAndLiar, SaysWhetherThereIsMoreToBeRead) {
+  publish(std::string(1001, 'x'));
+  EXPECT_TRUE(read()->more);
+  EXPECT_FALSE(read()->more);
+  publish("last words");
+  peer_socket_.reset();
+  beside_->has_news();
+  EXPECT_TRUE(read()->more) << "its end";
+}
+
+TEST_F(RingChannelAndLiar, SaysThatThereIsMoreBehindTheNextDescriptors) {
+  publish("abc");
+  send(carrier(1, 3), 1);
+  end_->announce_descriptors();
+  publish("def");
+  EXPECT_TRUE(read()->more);
+  EXPECT_EQ(text_, "abc");
+  EXPECT_FALSE(read()->more);
+  EXPECT_EQ(text_, "def");
+}
+
+/// What is fetched ahead changes nothing, whatever the other side says.
+TEST_F(RingChannelAndLiar, FetchesAheadWithoutBelieving) {
+  const std::byte byte[1] = {};
+  ASSERT_TRUE(channel_->write(byte, {}));
+  channel_->fetch_ahead();
+  publish("abc");
+  ASSERT_TRUE(channel_->is_readable());
+  channel_->fetch_ahead();
+  words().produced.store(UINT64_MAX);
+  channel_->fetch_ahead();
+  ASSERT_TRUE(read());
+  EXPECT_EQ(text_, "abc");
+  EXPECT_EQ(read().error().code, EPROTO);
+}
+
 TEST_F(RingChannelAndLiar, TakesAControlFrameInPieces) {
   send(carrier(1, 0), 1, 5);
   EXPECT_EQ(read().error().code, EAGAIN);
