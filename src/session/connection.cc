@@ -77,7 +77,10 @@ bool Connection::read() {
     read.error().code == EPROTO ? breach(ring_breach()) : close();
     return true;
   }
-  if (ring_ != nullptr) ring_->used = true;
+  if (ring_ != nullptr) {
+    ring_->used = true;
+    ring_->quiet = false;
+  }
   if (read->bytes == 0) return end_of_input(), true;
   if (read->descriptors_lost) {
     close(wire::Reason::exhausted, "no room for the descriptors of a call");

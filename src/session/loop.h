@@ -193,6 +193,7 @@ class Loop {
   [[nodiscard]] Moment next_due() const;
 
   // loop_rings.cc
+  void let_quiet_rings_sleep();
   void look_at_rings(Moment now);
   [[nodiscard]] Moment next_look_at_rings() const;
 

@@ -35,6 +35,19 @@ bool Loop::let_rings_sleep() {
   return all_sleep;
 }
 
+/// Those through which nothing has come since the last time, while others are busy: each ring that
+/// is awake makes it longer until something is seen in another.
+void Loop::let_quiet_rings_sleep() {
+  if (spins_.never_sleeps() || awake_.only() != nullptr) return;
+  ConnectionQueue awake;
+  awake.take(awake_);
+  while (Connection* const connection = awake.pop()) {
+    const bool was_quiet = std::exchange(connection->ring()->quiet, true);
+    if (was_quiet && connection->fall_asleep()) continue;
+    keep_awake(*connection->ring());
+  }
+}
+
 void Loop::await_offer(ServerRing& ring) {
   ring.look_again = read_clock() + service_.handshake_deadline;
   granted_.push(ring.looked_at);

@@ -34,6 +34,7 @@ os::Sys<std::span<epoll_event>> Loop::wait(Moment until) {
     if (service_.is_forked()) return events;  // all that is waited for is the parent's
     charge_look();
     if (came && events && events->empty() && turns_ % turns_between_looks == 0) {
+      let_quiet_rings_sleep();
       return poller_.wait(events_, Moment());
     }
     if (came) return events;

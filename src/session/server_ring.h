@@ -28,6 +28,7 @@ struct ServerRing {
   bool mapped = false;   ///< It is among those that the loop counts.
   bool watched = false;  ///< The client's doorbell, by epoll.
   bool used = false;     ///< Since it was looked at last.
+  bool quiet = false;    ///< Not since the loop was busy with others for a while.
   /// The client's wish for a larger one, which is granted when this one is over.
   struct Wish {
     std::uint64_t id = 0;  ///< 0: there is none.

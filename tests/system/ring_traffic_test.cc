@@ -211,5 +211,26 @@ TEST_P(RingTraffic, IsAnsweredToTheEndWhenTheServerDrains) {  // P7
   server_.join();
 }
 
+/// A loop that is busy with others stops looking at it after a while, so it has to ring.
+TEST_F(LastingRings, ThatAreQuietWhileOthersAreBusyAreHeardWhenTheySpeakAgain) {
+  server_.run();
+  Client quiet = server_.connect(eager());
+  ASSERT_TRUE(reach_ring(quiet));
+  std::atomic<bool> over = false;
+  std::vector<std::jthread> busy;
+  for (int i = 0; i < 2; ++i) {
+    busy.emplace_back([&] {
+      Client client = server_.connect(eager());
+      while (!over) EXPECT_EQ(reply_to(client, "busy"), "busy");
+    });
+  }
+  for (int i = 0; i < 20; ++i) {
+    const std::uint64_t others = server_->counts().calls + 200;
+    EXPECT_TRUE(eventually([&] { return server_->counts().calls >= others; }));
+    EXPECT_EQ(reply_to(quiet, "again"), "again");
+  }
+  over = true;
+}
+
 }  // namespace
 }  // namespace tincan::test
