@@ -1,6 +1,6 @@
 #include "session/connection.h"
 
-#include <algorithm>
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -67,7 +67,7 @@ bool Connection::read() {
   if (session_.stopped_early()) return take_unread(), true;
   const std::size_t kept = unread_.size();
   const std::span<std::byte> buffer = loop_.input_buffer();
-  if (kept > 0) std::ranges::copy(unread_.bytes(), buffer.begin());
+  if (kept > 0) std::memcpy(buffer.data(), unread_.start(), kept);
   const std::span<std::byte> room = buffer.subspan(kept);
   std::vector<Descriptor> descriptors;
   const auto read = channel_.read(room, wants_descriptors() ? &descriptors : nullptr);
