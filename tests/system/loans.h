@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <mutex>
 #include <numeric>
 #include <optional>
@@ -18,10 +20,30 @@ namespace tincan::test {
 inline constexpr std::uint64_t mib = 1 << 20;
 inline const CallOptions unhurried{.deadline = patience};
 
+// Bytes are made and added up in blocks of a thread's own, which ThreadSanitizer need not watch:
+// one by one that takes ten times as long. Between a block and the payload, which it is to watch,
+// memcpy copies.
+using Block = std::byte[4096];
+[[gnu::no_sanitize("thread")]] inline void make(Block& block, std::size_t at, int seed) {
+  for (std::size_t i = 0; i < sizeof block; ++i) {
+    block[i] = static_cast<std::byte>((at + i) * 31 + static_cast<std::size_t>(seed));
+  }
+}
+[[gnu::no_sanitize("thread")]] inline std::uint64_t sum_of(const Block& block, std::size_t at,
+                                                           std::size_t count) {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    sum += ((at + i) % 1000 + 1) * static_cast<std::uint8_t>(block[i]);
+  }
+  return sum;
+}
+
 /// Bytes that depend on where they stand.
 inline void fill(std::span<std::byte> bytes, int seed) {
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    bytes[i] = static_cast<std::byte>(i * 31 + static_cast<std::size_t>(seed));
+  Block block;
+  for (std::size_t at = 0; at < bytes.size(); at += sizeof block) {
+    make(block, at, seed);
+    std::memcpy(bytes.data() + at, block, std::min(sizeof block, bytes.size() - at));
   }
 }
 inline Loan filled(Result<Loan> loan, int seed) {
@@ -31,15 +53,22 @@ inline Loan filled(Result<Loan> loan, int seed) {
 }
 inline std::string sum_of(std::span<const std::byte> bytes) {
   std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    sum += (i % 1000 + 1) * static_cast<std::uint8_t>(bytes[i]);
+  Block block;
+  for (std::size_t at = 0; at < bytes.size(); at += sizeof block) {
+    const std::size_t count = std::min(sizeof block, bytes.size() - at);
+    std::memcpy(block, bytes.data() + at, count);
+    sum += sum_of(block, at, count);
   }
   return std::to_string(sum);
 }
 inline std::string sum_of(std::uint64_t count, int seed) {
-  std::vector<std::byte> bytes(count);
-  fill(bytes, seed);
-  return sum_of(bytes);
+  std::uint64_t sum = 0;
+  Block block;
+  for (std::size_t at = 0; at < count; at += sizeof block) {
+    make(block, at, seed);
+    sum += sum_of(block, at, std::min(sizeof block, count - at));
+  }
+  return std::to_string(sum);
 }
 
 /// Of a server that takes shared views from everybody.
