@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "support/rounds.h"
 #include "system/loans.h"
 #include "system/ring_client.h"
 
@@ -57,7 +58,7 @@ class LoansBesideRings : public ::testing::TestWithParam<std::chrono::millisecon
 TEST_P(LoansBesideRings, ArriveWhereverTheConnectionGoes) {
   server_.run();
   Client client = server_.connect(eager_and_taking());
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 50 / thread_sanitizer_slowness; ++i) {
     ASSERT_EQ(exchange(client, i), "") << i;
     ASSERT_EQ(reply_to(client, "small"), "small");
   }
@@ -71,7 +72,9 @@ TEST_P(LoansBesideRings, AreSentBySeveralThreadsAtOnce) {
   std::vector<std::thread> threads;
   for (int i = 0; i < 3; ++i) {
     threads.emplace_back([&, i] {
-      for (int call = 0; call < 20; ++call) EXPECT_EQ(exchange(client, 100 * i + call), "");
+      for (int call = 0; call < 30 / thread_sanitizer_slowness; ++call) {
+        EXPECT_EQ(exchange(client, 100 * i + call), "");
+      }
     });
   }
   for (std::thread& thread : threads) thread.join();
