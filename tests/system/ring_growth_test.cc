@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "support/rounds.h"
 #include "system/polling.h"
 #include "system/raw_ring.h"
 #include "system/raw_ring_server.h"
@@ -15,6 +16,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t smallest = ring::capacity_bytes_min;
+
+/// Each fills the smallest ring twelve times.
+constexpr int large_calls = 30 / thread_sanitizer_slowness;
 
 class GrowingRings : public Rings {
  protected:
@@ -52,7 +56,7 @@ TEST_P(GrowingEachWay, ReachTheirMostAndStayThere) {
   server_.run();
   Client client = server_.connect(eager());
   ASSERT_TRUE(grow(client, limits::ring_bytes_grown, GetParam())) << client.ring_refusal();
-  for (int i = 0; i < 20; ++i) ASSERT_TRUE(reply_to(client, large()) == large());
+  for (int i = 0; i < large_calls; ++i) ASSERT_TRUE(reply_to(client, large()) == large());
   EXPECT_EQ(client.ring_bytes(), limits::ring_bytes_grown);
   EXPECT_EQ(server_->counts().rings, 1u);
   EXPECT_EQ(client.reconnects(), 0u);
@@ -62,10 +66,12 @@ TEST_F(GrowingRings, GrowInStepsUpToTheLargest) {
   server_.run();
   ClientOptions options = eager();
   options.ring_bytes_max = 8 * 1024 * 1024;
+  options.ring_after_fills = 2;  // to fill the larger ones more often would take long
   Client client = server_.connect(options);
   std::vector<std::uint64_t> sizes;
+  const std::string text(20'000'000, 'x');
   for (int i = 0; i < 1000 && client.ring_bytes() != options.ring_bytes_max; ++i) {
-    ASSERT_TRUE(client.call("take", std::string(40'000'000, 'x'), {.deadline = patience}));
+    ASSERT_TRUE(client.call("take", text, {.deadline = patience}));
     const std::uint64_t bytes = client.ring_bytes();
     if (bytes > 0 && (sizes.empty() || sizes.back() != bytes)) sizes.push_back(bytes);
   }
@@ -114,12 +120,12 @@ TEST_F(GrowingRings, StayAsTheyAreWhereTheClientWantsNoLarger) {
   options.ring_bytes_max = options.ring_bytes;
   Client client = server_.connect(options);
   ASSERT_TRUE(reach_ring(client));
-  for (int i = 0; i < 30; ++i) ASSERT_TRUE(reply_to(client, large()) == large());
+  for (int i = 0; i < large_calls; ++i) ASSERT_TRUE(reply_to(client, large()) == large());
   EXPECT_EQ(client.ring_bytes(), smallest);
   options.transport = Transport::ring;
   options.ring_bytes_max = limits::ring_bytes_grown;
   Client insisting = server_.connect(options);
-  for (int i = 0; i < 30; ++i) ASSERT_TRUE(reply_to(insisting, large()) == large());
+  for (int i = 0; i < large_calls; ++i) ASSERT_TRUE(reply_to(insisting, large()) == large());
   EXPECT_EQ(insisting.ring_bytes(), smallest);
   EXPECT_EQ(insisting.ring_refusal(), "");
 }
@@ -130,7 +136,7 @@ TEST_F(GrowingRings, StayAsTheyAreUnderLargeCallsThatAreFew) {
   options.ring_after_fills = 1'000'000;
   Client client = server_.connect(options);
   ASSERT_TRUE(reach_ring(client));
-  for (int i = 0; i < 30; ++i) ASSERT_TRUE(reply_to(client, large()) == large());
+  for (int i = 0; i < large_calls; ++i) ASSERT_TRUE(reply_to(client, large()) == large());
   EXPECT_EQ(client.ring_bytes(), smallest);
 }
 
@@ -157,7 +163,7 @@ TEST_F(SmallRings, StayAsTheyAreWhereTheServerTakesNoLarger) {
     ASSERT_TRUE(reply_to(client, large()) == large());
   }
   EXPECT_EQ(client.ring_refusal(), "the server takes none that is larger");
-  for (int i = 0; i < 20; ++i) ASSERT_TRUE(reply_to(client, large()) == large());
+  for (int i = 0; i < large_calls; ++i) ASSERT_TRUE(reply_to(client, large()) == large());
   EXPECT_EQ(client.ring_bytes(), smallest);
   EXPECT_EQ(server_->counts().rings, 1u);
   EXPECT_EQ(server_->counts().breaches, 0u);

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <thread>
 
+#include "support/rounds.h"
 #include "system/polling.h"
 #include "system/ring_client.h"
 #include "unit/wire/frames.h"
@@ -82,7 +83,7 @@ TEST_P(RingTraffic, HasTheDescriptorsOfEachCallAndReplyWithIt) {  // P12
   std::vector<std::thread> threads;
   for (std::uint64_t thread = 0; thread < 3; ++thread) {
     threads.emplace_back([&, thread] {
-      for (std::uint64_t i = 0; i < 200; ++i) {
+      for (std::uint64_t i = 0; i < 200; i += thread_sanitizer_slowness) {
         const std::size_t count = (i + thread) % 4;
         const auto sent = files(thread * 1000 + i, count);
         const std::string text = pattern(i * 700, static_cast<std::uint32_t>(thread));
@@ -106,7 +107,7 @@ TEST_P(RingTraffic, IsSharedByManyThreadsAndManyLoops) {  // P2
   std::vector<std::thread> threads;
   for (std::uint32_t thread = 0; thread < 64; ++thread) {
     threads.emplace_back([&, thread] {
-      for (std::uint32_t i = 0; i < 40; ++i) {
+      for (std::uint32_t i = 0; i < 40; i += thread_sanitizer_slowness) {
         const std::string text = pattern((i * 37 + thread) % 40 * 3000, thread * 100 + i);
         wrong += reply_to(clients[thread % clients.size()], text) != text;
       }
@@ -125,7 +126,7 @@ TEST_P(RingTraffic, OfLargePayloadsGoesBothWaysAtOnce) {
   std::vector<std::thread> threads;
   for (std::uint32_t thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&, thread] {
-      const std::string text = pattern(6'000'000, thread);
+      const std::string text = pattern(6'000'000 / thread_sanitizer_slowness, thread);
       for (int i = 0; i < 4; ++i) wrong += reply_to(client, text) != text;
     });
   }
