@@ -72,6 +72,7 @@ class WithAServerThatFails : public ::testing::Test {
             .group = std::to_string(::getegid()),
             .take_over = true,
             .descriptors_max = 4,
+            .handshake_deadline = 500ms,  // nothing else ends one whose HELLO cannot be sent
             .accept_rest = 1ms};
   }
   [[nodiscard]] Result<Client> connect(std::chrono::nanoseconds deadline) const {
