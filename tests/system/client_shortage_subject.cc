@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "support/rounds.h"
 #include "support/temporary_directory.h"
 #include "system/failing_allocations.h"
 #include "system/polling.h"
@@ -155,9 +156,10 @@ bool has_ring(Client& client, const Materials& with) {
 }
 
 bool fail_each(Client& client, const Materials& with, bool lasting) {
-  long n = 0;
+  constexpr long stride = test::thread_sanitizer_slowness;
+  long n = 1 - stride;
   do {
-    test::fail_allocation(++n, lasting);
+    test::fail_allocation(n += stride, lasting);
     test::allocations_may_fail = true;
     converse(client, with);
     test::allocations_may_fail = false;

@@ -60,7 +60,7 @@ class Writer {
     label_.checksum = checksum_of(from, label_);
     message_.resize(sizeof label_ + bytes);
     std::memcpy(message_.data(), &label_, sizeof label_);
-    std::ranges::copy(from, message_.begin() + sizeof label_);
+    std::memcpy(message_.data() + sizeof label_, from.data(), from.size());
     return message_;
   }
 
