@@ -142,7 +142,7 @@ class Killed : public ::testing::TestWithParam<Stretch> {
   }
   static int kills_wanted() { return rounds(10, 1000) / thread_sanitizer_slowness; }
   /// Not at every call each time that this runs.
-  static int step() { return rounds(4, 1); }
+  static int step() { return thread_sanitizer_slowness > 1 ? rounds(12, 4) : rounds(4, 1); }
 
   const TemporaryDirectory directory_;
   const std::string path_ = directory_ / "s";
