@@ -49,7 +49,7 @@ constexpr auto description_patience = std::chrono::seconds(5);
 }
 
 /// All that comes out of `pipe` until its other end is closed. Empty: it is too much, or too late.
-std::string read_all(int pipe) {
+std::string read_description(int pipe) {
   const auto end = std::chrono::steady_clock::now() + description_patience;
   std::string output;
   char bytes[512];
@@ -79,7 +79,7 @@ std::string output_of(const std::string& program) {
     become_description(program.c_str(), out.get());
   }
   out.reset();
-  std::string output = read_all(in.get());
+  std::string output = read_description(in.get());
   ::kill(process, SIGKILL);
   ::waitpid(process, nullptr, 0);
   return output;
