@@ -55,7 +55,7 @@ std::uint64_t read_whole(RawPeer& peer, std::string_view method) {
 TEST(WaitingForRoom, DoesNotKeepAThreadFromItsAnswer) {  // P3
   for (const bool answered_waits_first : {false, true}) {
     RawServer server;
-    auto [client, peer] = server.connect();
+    auto [client, peer] = server.connect({.reconnect_deadline = 0ms});
     Caller reader(client, "reader", 0);
     ASSERT_EQ(next_call(peer).method, "reader");
     std::optional<Caller> large, answered;
