@@ -134,8 +134,8 @@ std::string compare(const Json& results, const Json& earlier) {
     }
   }
   text += fmt::format(
-      "  {} rows are in both; {} of them as before, within the spread of their "
-      "rounds.\n",
+      "  {} rows are in both; {} of them as before, within what either run expects "
+      "of another.\n",
       compared, compared - apart);
   return text;
 }

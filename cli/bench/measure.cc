@@ -7,15 +7,16 @@
 #include <optional>
 #include <thread>
 
-#include "bench/spread.h"
 #include "sizes.h"
 #include "trial/busy.h"
 #include "trial/open_files.h"
+#include "trial/spread.h"
 #include "trial/trial.h"
 
 namespace cli {
 
 using bench::Round;
+using bench::Spread;
 using bench::Trial;
 using bench::Work;
 
@@ -122,7 +123,10 @@ class MeasuredRow {
   }
 
   /// Until the next pass.
-  void end() { trial_.reset(); }
+  void end() {
+    trial_.reset();
+    passes_end_at_.push_back(rounds_.size());
+  }
 
   [[nodiscard]] Json result(const MeasuredRow* baseline) const {
     Json row = {{"way", name()}, {"does", planned_.way->does}, {"bytes", planned_.bytes}};
@@ -207,14 +211,14 @@ class MeasuredRow {
       client_cpu.push_back(per_operation(static_cast<double>(round.client_cpu.count()), round));
       server_cpu.push_back(per_operation(static_cast<double>(round.server_cpu.count()), round));
     }
-    const Spread rate = spread_of(rates);
+    const Spread rate = bench::spread_of(rates);
     row["rounds"] = rounds_.size();
     row["operations"] = operations;
     row["time"] = times_.count() > 0 ? json_of_times(times_) : Json();
     row["per_second"] = json_of_spread(rate);
     row["bytes_per_second"] = rate.median * static_cast<double>(planned_.bytes);
-    row["cpu"] = {{"client", spread_of(client_cpu).median},
-                  {"server", spread_of(server_cpu).median}};
+    row["cpu"] = {{"client", bench::spread_of(client_cpu).median},
+                  {"server", bench::spread_of(server_cpu).median}};
     row["switches"] = static_cast<double>(switches) / static_cast<double>(operations);
     row["system_calls"] = system_calls_ ? Json(*system_calls_) : Json();
     row["ratio"] = ratio_to(baseline);
@@ -224,12 +228,16 @@ class MeasuredRow {
 
   [[nodiscard]] Json ratio_to(const MeasuredRow* baseline) const {
     if (baseline == nullptr || baseline->rounds_.size() != rounds_.size()) return {};
-    std::vector<double> ratios;
-    for (std::size_t i = 0; i < rounds_.size(); ++i) {
-      ratios.push_back(time_of_round(rounds_[i]) /
-                       std::max(1.0, time_of_round(baseline->rounds_[i])));
+    std::vector<std::vector<double>> passes;
+    std::size_t round = 0;
+    for (const std::size_t end : passes_end_at_) {
+      std::vector<double>& ratios = passes.emplace_back();
+      for (; round < end; ++round) {
+        ratios.push_back(std::max(1.0, time_of_round(rounds_[round])) /
+                         std::max(1.0, time_of_round(baseline->rounds_[round])));
+      }
     }
-    return json_of_spread(spread_of(ratios));
+    return json_of_spread(bench::expected_of(passes));
   }
 
   const PlannedRow& planned_;
@@ -237,6 +245,7 @@ class MeasuredRow {
   std::unique_ptr<Trial> trial_;
   std::uint64_t operations_ = 0;
   std::vector<Round> rounds_;
+  std::vector<std::size_t> passes_end_at_;  ///< Each behind the last of its rounds.
   bench::Histogram times_;
   std::optional<double> system_calls_;
   std::size_t server_bytes_ = 0;

@@ -217,7 +217,7 @@ class Planner {
                              : choice_.extent == Extent::usual ? RoundTimes{11, 15ms, 6s}
                                                                : RoundTimes{31, 20ms, 45s};
     plan_.rounds = static_cast<unsigned>(choice_.rounds.value_or(times.rounds));
-    plan_.passes = plan_.rounds < rounds_of_one_pass ? 1 : 3;
+    plan_.passes = plan_.rounds < rounds_of_one_pass ? 1 : 5;
     plan_.round_time = choice_.round_time.value_or(times.round_time);
     // Who says how many rounds there are to be, and how long, has them.
     const bool is_own = choice_.rounds || choice_.round_time;

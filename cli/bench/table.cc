@@ -32,7 +32,8 @@ std::string ratio_text(const Json& ratio) {
   const std::string value = median < 0.1  ? fmt::format("{:.2g}", median)
                             : median < 10 ? fmt::format("{:.2f}", median)
                                           : fmt::format("{:.0f}", median);
-  return fmt::format("{} ±{:.0f}%", value, 100 * spread / std::max(median, 1e-9));
+  const double percent = 100 * spread / std::max(median, 1e-9);
+  return percent < 99.5 ? fmt::format("{} ±{:.0f}%", value, percent) : value + " ±>99%";
 }
 
 /// What does not belong to a kind of work, or is not known.
@@ -154,7 +155,7 @@ std::string legend() {
          "looking. sw: context switches, calls: system calls of both sides, for each operation.\n"
          "to baseline: the time of an operation against that of unix stream in the same round; "
          "the\n"
-         "median of the rounds, and half of what nine tenths of them lie between.\n";
+         "median of the rounds, and how far that of another run may be from it.\n";
 }
 
 }  // namespace cli

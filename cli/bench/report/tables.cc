@@ -28,7 +28,7 @@ ReportColumn time_column(const char* head, const char* meaning, const char* name
           }};
 }
 
-/// The median of the rounds and, smaller, what nine tenths of them lie between.
+/// The median of the rounds and, smaller, what it is said to lie between.
 std::string with_interval(const Json& row, const char* part, std::string (*text)(double)) {
   const auto median = number_in(row, part, "median");
   if (!median) return {};
@@ -85,31 +85,30 @@ std::string bandwidth_cell(const Json& row) {
 constexpr const char* relative_time = "relative time";
 
 std::vector<ReportColumn> all_columns() {
-  return {
-      time_column("p50", "the median time of an operation", "p50"),
-      time_column("p90", "nine in ten take no longer", "p90"),
-      time_column("p99", "99 in 100 take no longer", "p99"),
-      time_column("p99.9", "999 in 1,000 take no longer", "p999"),
-      time_column("max", "the longest of all", "max"),
-      {"a second",
-       "operations of all clients: the median round, and what nine tenths of them lie between",
-       [](const Json& row) { return with_interval(row, "per_second", short_rate); }},
-      {"bytes", "bytes of messages, in one direction", bandwidth_cell},
-      {relative_time,
-       "of an operation, to the baseline's in the same round: the median, and what nine tenths of "
-       "the rounds lie between",
-       ratio_cell},
-      {"CPU", "CPU time of an operation: both sides, then client and server", cpu_cell},
-      {"switches", "context switches of an operation, both sides",
-       [](const Json& row) { return small_number(row, "switches"); }},
-      {"system calls", "of an operation, both sides",
-       [](const Json& row) { return small_number(row, "system_calls"); }},
-      time_column("mean", "of all", "mean"),
-      {"server's memory", "resident, for each connection",
-       [](const Json& row) { return memory_cell(row, "server_bytes"); }},
-      {"kernel's memory", "for each connection",
-       [](const Json& row) { return memory_cell(row, "kernel_bytes"); }},
-      {"rounds", "and operations in all of them", rounds_cell}};
+  return {time_column("p50", "the median time of an operation", "p50"),
+          time_column("p90", "nine in ten take no longer", "p90"),
+          time_column("p99", "99 in 100 take no longer", "p99"),
+          time_column("p99.9", "999 in 1,000 take no longer", "p999"),
+          time_column("max", "the longest of all", "max"),
+          {"a second",
+           "operations of all clients: the median round, and what nine tenths of them lie between",
+           [](const Json& row) { return with_interval(row, "per_second", short_rate); }},
+          {"bytes", "bytes of messages, in one direction", bandwidth_cell},
+          {relative_time,
+           "of an operation, to the baseline's in the same round: the median, and what that "
+           "of another run is expected to lie between",
+           ratio_cell},
+          {"CPU", "CPU time of an operation: both sides, then client and server", cpu_cell},
+          {"switches", "context switches of an operation, both sides",
+           [](const Json& row) { return small_number(row, "switches"); }},
+          {"system calls", "of an operation, both sides",
+           [](const Json& row) { return small_number(row, "system_calls"); }},
+          time_column("mean", "of all", "mean"),
+          {"server's memory", "resident, for each connection",
+           [](const Json& row) { return memory_cell(row, "server_bytes"); }},
+          {"kernel's memory", "for each connection",
+           [](const Json& row) { return memory_cell(row, "kernel_bytes"); }},
+          {"rounds", "and operations in all of them", rounds_cell}};
 }
 
 std::vector<ReportColumn> columns_of(const Json& table) {
