@@ -63,7 +63,8 @@ bool has_news(int control, int milliseconds) {
 }  // namespace
 
 struct Trial::Process {
-  pid_t pid;  ///< -1 once it has been reaped.
+  pid_t pid;                ///< -1 once it has been reaped.
+  bool was_killed = false;  ///< By somebody; not by the end of who reads what it writes.
   const int control;
   Process(pid_t its_pid, int its_control) : pid(its_pid), control(its_control) {}
   Process(const Process&) = delete;
@@ -91,6 +92,7 @@ std::string Trial::Process::how_it_ended() {
   if (!WIFSIGNALED(status)) {
     return "its process has ended with status " + std::to_string(WEXITSTATUS(status));
   }
+  was_killed = WTERMSIG(status) != SIGPIPE;
   const char* const name = ::sigabbrev_np(WTERMSIG(status));
   return "its process was killed by SIG" + std::string(name == nullptr ? "?" : name);
 }
@@ -192,7 +194,11 @@ void Trial::wait_for(const Process& process, std::chrono::steady_clock::time_poi
     }
     count = ::poll(waited, is_client ? 2 : 1, look_milliseconds);
   }
-  if (waited[0].revents == 0) give_up("server: " + last_words_of_server());
+  // Looked at again: one may end, and the other because of that, while poll(2) looks from the first
+  // to the second.
+  if (waited[0].revents != 0 || has_news(process.control, 0)) return;
+  const std::string words = last_words_of_server();
+  give_up("server: " + (words.empty() ? "it says something that nobody has asked" : words));
 }
 
 Done Trial::hear(Process& process) {
@@ -209,6 +215,7 @@ Done Trial::hear(Process& process) {
     error = what.what();
   } catch (const std::exception&) {
     error = process.how_it_ended();
+    if (process.was_killed) give_up(error);  // and what its server says comes of that
   }
   const std::string reason = is_client ? last_words_of_server() : std::string();
   give_up(reason.empty() ? error : "server: " + reason);

@@ -17,7 +17,10 @@ def say(operations=0, wall=0, least=0, most=0, buckets=(), claimed=None, error_b
 
 
 say()
+lie = pathlib.Path(sys.argv[0]).name
 if sys.argv[1] == "server":
+    if lie == "talks":
+        say()
     signal.pause()
 operations, _, _ = struct.unpack("=QQd", control.recv(24, socket.MSG_WAITALL))
 good = {"operations": operations, "wall": 1000, "least": 5, "most": 5,
@@ -33,7 +36,6 @@ lies = {
     "words": {"error_bytes": 2**40},
     "more": {"claimed": 2},
 }
-lie = pathlib.Path(sys.argv[0]).name
 if lie == "half":
     control.sendall(b"half")
 else:

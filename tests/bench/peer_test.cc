@@ -52,6 +52,10 @@ TEST(Peer, IsNotBelievedWhatCannotBe) {
   }
 }
 
+TEST(Peer, WhoseServerSaysWhatNobodyHasAskedIsGivenUp) {
+  EXPECT_EQ(failure_of_liar("talks"), "liar: server: it says something that nobody has asked");
+}
+
 TEST(Peer, ThatStopsInTheMiddleOfWhatItSaysIsNotWaitedForLonger) {
   EXPECT_EQ(failure_of_liar("half"), "liar: nothing has come back for 2 s: given up");
   EXPECT_EQ(failure_of_liar("more"), "liar: nothing has come back for 2 s: given up");

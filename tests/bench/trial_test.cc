@@ -166,13 +166,40 @@ INSTANTIATE_TEST_SUITE_P(
         Expected{"fail", Fault::fail, "server: the disk is full", "server: the disk is full"}),
     [](const auto& fault) { return fault.param.name; });
 
+/// The server, and the client, of the only trial.
+std::vector<pid_t> both_processes() {
+  std::vector<pid_t> children;
+  std::ifstream of_this_process("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+  for (pid_t child; of_this_process >> child;) children.push_back(child);
+  return children;
+}
+
+// Its server may fail as it answers: that is not why.
+TEST(Trial, WhoseClientIsKilledAtWorkSaysSo) {
+  const auto way = std::ranges::find(ways(), "unix stream", &WayEntry::name);
+  for (int i = 0; i < 20; ++i) {
+    Trial trial(*way, {.work = Work::round_trip, .bytes = 200}, Placement::free);
+    const pid_t client = both_processes().back();
+    const Usage before = usage_of(client);
+    std::thread killer([&] {
+      while (usage_of(client).switches < before.switches + 50) std::this_thread::yield();
+      ::kill(client, SIGKILL);
+    });
+    try {
+      static_cast<void>(trial.run(10'000'000));
+      ADD_FAILURE() << "it went on";
+    } catch (const TrialFailed& failed) {
+      EXPECT_EQ(failed.why(), "its process was killed by SIGKILL");
+    }
+    killer.join();
+  }
+}
+
 TEST(Trial, WhoseClientIsKilledBetweenRoundsSaysSo) {
   const WayEntry way = way_with(Fault::none);
   Trial trial(way, {.work = Work::round_trip, .bytes = 200}, Placement::free);
   static_cast<void>(trial.run(10));
-  std::vector<pid_t> children;
-  std::ifstream of_this_process("/proc/self/task/" + std::to_string(::getpid()) + "/children");
-  for (pid_t child; of_this_process >> child;) children.push_back(child);
+  const std::vector<pid_t> children = both_processes();
   ASSERT_EQ(children.size(), 2u);
   ASSERT_EQ(::kill(children.back(), SIGKILL), 0);
   siginfo_t ended;
