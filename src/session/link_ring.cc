@@ -255,7 +255,7 @@ bool Link::look_at_ring(Lock& lock, Moment until) {
   const auto watch = channel_.watch();
   lock.unlock();
   const bool came = spins_.look_for(watch, until);
-  if (came) os::fetch_lines(watch.come(fetched_bytes_max));
+  if (came) os::fetch_lines(watch.come(os::fetched_bytes_max));
   lock.lock();
   return came;
 }

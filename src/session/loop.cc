@@ -92,7 +92,11 @@ void Loop::take_back_buffer(Buffer& used) {
   const bool is_kept = spare_buffers_.size() < spare_buffers_.capacity() &&
                        used.capacity() <= spare_buffer_bytes_max;
   used.clear();
-  is_kept ? spare_buffers_.push_back(std::move(used)) : void(used = Buffer());
+  if (is_kept) {
+    spare_buffers_.push_back(std::move(used));
+  } else {
+    used = Buffer();
+  }
 }
 
 /// The handler that ran last has ended when the clock is looked at again.
@@ -180,6 +184,7 @@ void Loop::end_turn() {
     guard(*connection, [&] { connection->flush(); });
   }
   const Moment due = next_due();
+  turn_ended_ = Moment();
   if (running_ != nullptr || !to_read_.empty() || !due.is_never()) {
     turn_ended_ = read_clock();
     if (due <= turn_ended_) close_overdue(turn_ended_);

@@ -85,9 +85,9 @@ class Loop {
   [[nodiscard]] RequestState* new_request(std::string_view method);
   /// The payload of `request`, which lies in the caller's memory, is looked at no more.
   [[gnu::noinline]] void end_view(RequestState& request);
-  /// The loop lets go of `request`,
+  /// The loop lets go of `request`.
   void let_go(RequestState& request);
-  /// or its handle does, on this thread.
+  /// The handle of `request` does, on the thread of the loop.
   void let_go_of_handle(RequestState& request);
   /// As Service::find; the same method again is found at once.
   [[nodiscard]] const MethodEntry* find(std::string_view method);
@@ -238,7 +238,7 @@ class Loop {
   bool draining_ = false;
   Moment clock_;
   bool clock_is_of_arrival_ = false;  ///< It was looked at when something was found, just now.
-  Moment turn_ended_;  ///< When the last turn ended, if it looked at the clock; for the next wait.
+  Moment turn_ended_;  ///< When the last turn ended, if it looked at the clock; or 0.
   const MethodEntry* last_found_ = nullptr;
   const MethodEntry* running_ = nullptr;  ///< Its handler has run since the clock was looked at.
   Moment handler_start_;

@@ -28,9 +28,8 @@ os::Sys<std::span<epoll_event>> Loop::wait(Moment until) {
     return poller_.wait(events_, until);
   }
   os::Sys<std::span<epoll_event>> events = std::span<epoll_event>();
-  const Moment since = std::exchange(turn_ended_, Moment());
   if (is_looking_worthwhile()) {
-    const bool came = look(since == Moment() ? os::now() : since, until, events);
+    const bool came = look(turn_ended_ == Moment() ? os::now() : turn_ended_, until, events);
     if (service_.is_forked()) return events;  // all that is waited for is the parent's
     charge_look();
     if (came && events && events->empty() && turns_ % turns_between_looks == 0) {
@@ -83,7 +82,7 @@ bool Loop::look(Moment since, Moment until, os::Sys<std::span<epoll_event>>& eve
   if (!came) return false;
   if (watch) {
     // Takes as long as to look at the clock.
-    os::fetch_lines(watch->come(fetched_bytes_max));
+    os::fetch_lines(watch->come(os::fetched_bytes_max));
     note_arrival();
     read_later(*only);  // also what can only be found out by reading: that it is a lie
     return true;

@@ -11,10 +11,6 @@
 
 namespace tincan::session {
 
-/// Of what was found in a ring, so much is fetched while something else is seen to first. Chosen: a
-/// CPU fetches some sixteen lines at once.
-inline constexpr std::size_t fetched_bytes_max = 2048;
-
 /// How one thread waits for what another process writes into shared memory: whether it looks for a
 /// while before it sleeps. docs/decisions/0019-waiting.md.
 ///

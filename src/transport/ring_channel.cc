@@ -7,11 +7,6 @@
 
 namespace tincan::transport {
 
-namespace {
-/// Lines are asked for only for so much: a CPU fetches some sixteen at once. Chosen.
-constexpr std::size_t expected_bytes_max = 2048;
-}  // namespace
-
 RingChannel::RingChannel(RingSocket& socket, int fd, RingMemory memory, os::Doorbell ours,
                          os::DoorbellListener theirs)
     : socket_(socket),
@@ -38,7 +33,7 @@ os::Sys<std::size_t> RingChannel::write(std::span<const std::byte> bytes,
   if (written == 0) return no_room();
   out_fills_.note(end_.untaken() - written, capacity_bytes());
   if (end_.publish()) doorbell_.ring();
-  last_written_ = std::min(written, expected_bytes_max);
+  last_written_ = std::min(written, os::fetched_bytes_max);
   return written;
 }
 
@@ -92,7 +87,7 @@ bool RingChannel::look() {
 }
 
 void RingChannel::fetch_ahead() {
-  os::fetch_lines(end_.next_unread(expected_bytes_max));
+  os::fetch_lines(end_.next_unread(os::fetched_bytes_max));
   expect_to_write();
 }
 
