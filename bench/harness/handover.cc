@@ -1,10 +1,8 @@
 #include "harness/handover.h"
 
-#include <new>
 #include <sstream>
 
 #include "harness/worker.h"
-#include "ways/shared.h"
 
 namespace bench {
 

@@ -7,8 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstring>
-
 #include "harness/handover.h"
 #include "harness/socket.h"
 #include "harness/worker.h"
