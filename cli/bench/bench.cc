@@ -189,7 +189,7 @@ std::string closing_words(const Json& results) {
 ExitCode show(const BenchArguments& arguments, const Json& results) {
   ExitCode printed = ExitCode::success;
   if (arguments.json) {
-    printed = print(line_of(results) + "\n");
+    printed = print(line_of(results));
   } else if (arguments.csv) {
     printed = print(csv_of(results));
   } else {

@@ -86,7 +86,6 @@ class MeasuredRow {
 
   [[nodiscard]] bool is_measured() const { return planned_.left_out.empty() && failed_.empty(); }
   [[nodiscard]] const std::string& name() const { return planned_.way->name; }
-  [[nodiscard]] const std::vector<Round>& rounds() const { return rounds_; }
 
   /// Starts it; the first time, finds out how many operations a round has.
   void begin(std::chrono::nanoseconds round_time) {

@@ -179,11 +179,12 @@ std::string table_of(const Json& table, bool open) {
   const bool is_relative =
       std::ranges::find(columns, relative_time, &ReportColumn::head) != columns.end();
   const std::string relative =
-      is_relative ? fmt::format(
-                        "<p>Times are relative to {} in the same round: below 1 is faster. Nine "
-                        "tenths of the rounds lie between the small numbers.</p>",
-                        html(text_in(table, "baseline")))
-                  : "";
+      is_relative
+          ? fmt::format(
+                "<p>Times are relative to {} in the same round: below 1 is faster. Those of "
+                "another run are expected between the small numbers.</p>",
+                html(text_in(table, "baseline")))
+          : "";
   const std::string heading = html(heading_of(table));
   return fmt::format(
       "<details{}><summary>{}</summary>{}\n<div class=\"scroll\" tabindex=\"0\" "
