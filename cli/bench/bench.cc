@@ -241,6 +241,7 @@ ExitCode run(const BenchArguments& arguments) {
     complain(*wrong + "; see tincan bench --list");
     return ExitCode::usage;
   }
+  take_signals();
   // What can go wrong afterwards is found out before.
   static_cast<void>(bench::WorkDirectory());
   if (!arguments.compare_with.empty()) {
@@ -254,7 +255,6 @@ ExitCode run(const BenchArguments& arguments) {
     return ExitCode::usage;
   }
   bench::allow_many_descriptors();
-  take_signals();
   const Json results = measure_all(arguments, plan);
   const ExitCode shown = show(arguments, results);
   return shown == ExitCode::success && has_failures(results) ? ExitCode::failed : shown;

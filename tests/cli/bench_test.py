@@ -335,6 +335,17 @@ class Ends(Bench):
             self.assertIn(b"interrupted", errors)
             self.assertEqual(os.listdir(self.scratch), [])
 
+    def test_at_a_signal_as_soon_as_there_is_something_to_leave(self):
+        # Before it measures, it sees whether it can make a directory.
+        for _ in range(20):
+            process = self.start("bench", "--full", env=self.environment)
+            while not os.listdir(self.scratch):
+                self.assertIsNone(process.poll())
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=tool.PATIENCE)
+            self.assertEqual(process.returncode, FAILED)
+            self.assertEqual(os.listdir(self.scratch), [])
+
     def test_when_its_reader_leaves_and_leaves_nothing_behind(self):
         process = self.start("bench", "--full", "--ways", "pipe", *BRIEFLY, env=self.environment)
         process.stdout.readline()
