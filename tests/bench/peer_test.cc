@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "bench/failure_of.h"
+#include "support/temporary_directory.h"
 
 namespace bench {
 namespace {
@@ -24,8 +25,8 @@ TEST(Peer, IsAWayInAProgramOfItsOwn) {
 
 /// How a round ends with a peer that is no more than lying_peer.py, under another name.
 std::string failure_of_liar(const std::string& lie) {
-  const std::string program = ::testing::TempDir() + lie;
-  std::filesystem::remove(program);
+  const tincan::test::TemporaryDirectory folder;
+  const std::string program = folder / lie;
   std::filesystem::create_symlink(TINCAN_SOURCE_DIR "/tests/bench/lying_peer.py", program);
   const WayEntry way = {
       .name = "liar", .does = "", .works = {Work::round_trip}, .make = {}, .program = program};
@@ -36,7 +37,6 @@ std::string failure_of_liar(const std::string& lie) {
   } catch (const TrialFailed& failed) {
     failure = failed.what();
   }
-  std::filesystem::remove(program);
   return failure;
 }
 
@@ -69,11 +69,10 @@ TEST(Peer, IsNoProgramThatSaysSomethingElse) {
 
 // No shell comes near it.
 TEST(Peer, MayBeCalledAnything) {
-  const std::string name = ::testing::TempDir() + "it's $(a) \"peer\"";
-  std::filesystem::remove(name);
+  const tincan::test::TemporaryDirectory folder;
+  const std::string name = folder / "it's $(a) \"peer\"";
   std::filesystem::create_symlink(TINCAN_BINARY_DIR "/tests/bench_peer", name);
   EXPECT_TRUE(describe_peer(name));
-  std::filesystem::remove(name);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <thread>
 
+#include "support/temporary_directory.h"
 #include "ways/socket_ends.h"
 
 namespace bench {
@@ -366,14 +367,13 @@ TEST(Trial, MeasuresFromWhenAnOperationWasDue) {
 }
 
 TEST(Trial, LeavesNothingBehindHoweverItEnds) {
-  const std::string folder = ::testing::TempDir() + "trials";
-  std::filesystem::create_directories(folder);
-  ::setenv("TMPDIR", folder.c_str(), 1);
+  const tincan::test::TemporaryDirectory folder;
+  ::setenv("TMPDIR", folder.path().c_str(), 1);
   for (const Fault fault : {Fault::none, Fault::lose, Fault::hang, Fault::end}) {
     static_cast<void>(failure_of(fault, Work::one_way));
   }
   ::unsetenv("TMPDIR");
-  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";
 }
 
