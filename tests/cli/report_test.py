@@ -51,6 +51,7 @@ class Page(html.parser.HTMLParser):
 
 
 class Report(tool.Tool):
+    patience = 3 * tool.PATIENCE  # a run is many trials
     results = None
 
     def setUp(self):

@@ -18,6 +18,10 @@ COMMANDS = ("serve", "call", "ping", "bytes", "bench")
 sys.path.insert(0, os.path.join(SOURCE, "tests"))
 from support.eventually import PATIENCE, eventually  # noqa: E402,F401
 
+# What ran the tests may have started them in the background of a shell, where Ctrl-C is ignored,
+# and so would be by the tool.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # The exit codes; the one table is in cli/exit_code.cc.
 SUCCESS, DECLARED, USAGE, NOT_SENT, UNKNOWN, REFUSED, FAILED = range(7)
 
@@ -33,6 +37,8 @@ def gone(pid):
 
 class Tool(unittest.TestCase):
     """Each test has a folder of its own, `self.folder`, in which the tool is run."""
+
+    patience = PATIENCE  # seconds that one run of the tool may take
 
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="tincan-cli-")
@@ -58,7 +64,7 @@ class Tool(unittest.TestCase):
     def run_tool(self, *arguments, stdin=b"", **options):
         """Runs the tool to its end: status, stdout and stderr, as bytes."""
         process = self.start(*arguments, stdin=subprocess.PIPE, **options)
-        out, error = process.communicate(stdin, timeout=PATIENCE)
+        out, error = process.communicate(stdin, timeout=self.patience)
         return process.returncode, out, error
 
     def shell(self, script, *words):
