@@ -83,7 +83,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t cou
     const auto parsed = wire::parse_frame(bytes);
     if (parsed.state != wire::Parsed::State::whole) return 0;
     const auto& frame = parsed.frame;
-    require(frame.body.size() <= limits::fragment_bytes_max, "a body is at most 64 KiB");
+    require(frame.body.size() <= limits::body_bytes_max, "a body is within its limit");
     require(frame.header.descriptors <= limits::message_descriptors_max, "253 descriptors");
     require(wire::name(frame.header.kind) != "unknown", "a kind that passed has a name");
     check_hello(frame.body);

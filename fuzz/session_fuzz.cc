@@ -192,8 +192,7 @@ class Side final : public protocol::Events {
     }
     require(*consumed <= unread_.size(), "no more taken than there is");
     unread_.erase(unread_.begin(), unread_.begin() + static_cast<std::ptrdiff_t>(*consumed));
-    const bool waits_for_more =
-        unread_.size() < sizeof(wire::FrameHeader) + limits::fragment_bytes_max;
+    const bool waits_for_more = unread_.size() < sizeof(wire::FrameHeader) + limits::body_bytes_max;
     require(waits_for_more || !session_->wants_input(), "less than a frame is left");
   }
 

@@ -24,13 +24,16 @@ inline constexpr std::uint64_t memory_bytes_ceiling = PTRDIFF_MAX;
 
 // The protocol's: docs/wire-format.md.
 
-/// The body of one frame. 64 KiB: a small frame waits for at most one of these, about 4 µs at the
-/// 16 GB/s of a coalesced socket (measured: docs/performance.md).
+/// What one frame has of a payload. 64 KiB: a small frame waits for at most one of these, about
+/// 4 µs at the 16 GB/s of a coalesced socket (measured: docs/performance.md).
 inline constexpr std::size_t fragment_bytes_max = 64 * 1024;
 /// The name of a method; one length byte on the wire.
 inline constexpr std::size_t method_bytes_max = 255;
 /// The prologue of a call: names, deadline, trace context and what later versions add. Chosen.
 inline constexpr std::size_t prologue_bytes_max = 4096;
+/// The body of one frame: a prologue behind its two bytes of length, and a fragment; so that 64 KiB
+/// go in one frame, and are read where they lie (docs/decisions/0026-whole-fragments.md).
+inline constexpr std::size_t body_bytes_max = 2 + prologue_bytes_max + fragment_bytes_max;
 /// Text in an error or a refusal; longer text is cut at this length with an ellipsis. Chosen, so
 /// that a failure is always one frame.
 inline constexpr std::size_t error_text_bytes_max = 32 * 1024;

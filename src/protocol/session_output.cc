@@ -18,7 +18,7 @@ using wire::Kind;
 constexpr std::size_t room_bytes = 4 * limits::fragment_bytes_max;
 
 constexpr bool fits_one_frame(std::size_t payload_bytes) {
-  return payload_bytes <= limits::fragment_bytes_max - wire::encoded_prologue_bytes_max;
+  return payload_bytes <= limits::fragment_bytes_max;
 }
 
 }  // namespace
@@ -213,7 +213,6 @@ inline Session::FirstFrame Session::encode_first(wire::FrameHeader header, wire:
   std::byte* const out = outbox_.prepare(sizeof header + wire::encoded_prologue_bytes_max + count);
   const std::uint64_t position = outbox_.position();
   const wire::PrologueLayout layout = wire::encode_prologue(prologue, out + sizeof header);
-  if constexpr (more) count = std::min(count, limits::fragment_bytes_max - layout.bytes);
   if (!descriptors.empty()) [[unlikely]] {
     header.descriptors = static_cast<std::uint16_t>(descriptors.size());
     outbox_.attach(std::move(descriptors));

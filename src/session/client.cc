@@ -257,9 +257,6 @@ Client::~Client() {
 
 namespace {
 
-constexpr std::size_t batch_bytes_ceiling = 65'000;
-static_assert(batch_bytes_ceiling + wire::encoded_prologue_bytes_max <= limits::fragment_bytes_max);
-
 /// What TINCAN_TRANSPORT says, for whoever looks for a fault and cannot change the program.
 Result<Transport> transport_of(const ClientOptions& options) {
   const std::string said = os::environment("TINCAN_TRANSPORT");
@@ -285,9 +282,9 @@ Result<Client> Client::connect(const Address& address, const ClientOptions& opti
     return std::unexpected(
         Failure(Cause::usage, std::string(name) + " is no power of two from 256 KiB to 8 MiB"));
   }
-  if (options.batch_bytes > batch_bytes_ceiling) {
+  if (options.batch_bytes > limits::fragment_bytes_max) {
     return std::unexpected(
-        Failure(Cause::usage, "batch_bytes is over 65,000, the most that one frame has room for"));
+        Failure(Cause::usage, "batch_bytes is over 64 KiB, the most that one frame carries"));
   }
   if (options.views_max > limits::loans_ceiling) {
     return std::unexpected(

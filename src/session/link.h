@@ -283,7 +283,7 @@ class Link final : private protocol::Events {
   /// Room for a whole frame and as much again, so that replies which arrive together are read
   /// together. Pages that are never touched cost nothing. Chosen, not tuned.
   static constexpr std::size_t input_bytes =
-      2 * (limits::fragment_bytes_max + sizeof(wire::FrameHeader));
+      2 * (limits::body_bytes_max + sizeof(wire::FrameHeader));
 
   // Input that is not decoded yet: [in_begin_, in_end_) of in_.
   AlignedBytes in_;

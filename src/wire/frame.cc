@@ -15,7 +15,7 @@ constexpr bool is_fragmented(Kind kind) {
 const char* breach_of(const FrameHeader& header) {
   const auto kind = static_cast<std::uint8_t>(header.kind);
   if (kind == 0 || kind > kind_highest) return "unknown frame kind";
-  if (header.body_bytes > limits::fragment_bytes_max) return "frame over 64 KiB";
+  if (header.body_bytes > limits::body_bytes_max) return "body over 69,634 bytes";
   if ((header.flags & ~flags_all) != 0) return "unknown frame flag";
   if (header.flags != 0 && !is_fragmented(header.kind)) return "flags on a frame that has none";
   if ((header.flags & flag_one_way) != 0 && header.kind != Kind::call) {

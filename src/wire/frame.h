@@ -48,7 +48,7 @@ enum Flag : std::uint8_t {
 inline constexpr std::uint8_t flags_all = 15;
 
 struct FrameHeader {
-  std::uint32_t body_bytes;   ///< Without this header: 0 … limits::fragment_bytes_max.
+  std::uint32_t body_bytes;   ///< Without this header: 0 … limits::body_bytes_max.
   Kind kind;                  ///< An unknown kind closes the connection.
   std::uint8_t flags;         ///< An unknown flag closes the connection.
   std::uint16_t descriptors;  ///< That travel with the first byte of this frame: 0 … 253.
@@ -101,7 +101,7 @@ struct Parsed {
 /// True for what most frames are, small and plain: nothing is wrong with those.
 [[nodiscard]] constexpr bool is_plain(const FrameHeader& header) {
   return (header.kind == Kind::call || header.kind == Kind::reply) && header.flags == 0 &&
-         header.descriptors == 0 && header.body_bytes <= limits::fragment_bytes_max;
+         header.descriptors == 0 && header.body_bytes <= limits::body_bytes_max;
 }
 
 /// Looks at the front of `input`.

@@ -236,7 +236,7 @@ TEST(Sender, FindsTheNextServerByItself) {
 }
 
 TEST(Sender, CollectsAsMuchAsItIsTold) {
-  for (const std::size_t bytes : {std::size_t{0}, std::size_t{100}, std::size_t{65'000}}) {
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{100}, limits::fragment_bytes_max}) {
     RunningServer server;
     std::vector<std::size_t> sizes;
     server->on_batch("log", [&](const Batch& batch) { sizes.push_back(batch.size()); });
@@ -275,7 +275,10 @@ TEST(Sender, SaysWhatItCannotSend) {
   Client client = server.connect();
   EXPECT_EQ(client.sender("").error().cause(), Cause::usage);
   EXPECT_EQ(client.sender(std::string(256, 'm')).error().cause(), Cause::usage);
-  EXPECT_EQ(Client::connect(server.path(), {.batch_bytes = 65'001}).error().cause(), Cause::usage);
+  EXPECT_EQ(Client::connect(server.path(), {.batch_bytes = limits::fragment_bytes_max + 1})
+                .error()
+                .cause(),
+            Cause::usage);
   const Descriptor descriptor(::dup(0));
   EXPECT_EQ(client.sender("number", {.descriptors = {&descriptor, 1}}).error().cause(),
             Cause::usage);

@@ -17,11 +17,22 @@ using wire::test::frame;
 using wire::test::id_of;
 using wire::test::pattern;
 
+int frames_of(std::span<const std::byte> stream) {
+  int count = 0;
+  while (!stream.empty()) {
+    const auto parsed = wire::parse_frame(stream);
+    if (parsed.state != wire::Parsed::State::whole) return -1;
+    stream = stream.subspan(sizeof(wire::FrameHeader) + parsed.frame.body.size());
+    ++count;
+  }
+  return count;
+}
+
 TEST(Fragments, CarryEverySizeAroundTheirBounds) {
   Pair pair;
   pair.echo();
   for (const std::size_t around :
-       {std::size_t{0}, fragment - 281, fragment - 29, fragment, 2 * fragment - 29, 3 * fragment}) {
+       {std::size_t{0}, fragment, limits::body_bytes_max, 2 * fragment, 3 * fragment}) {
     for (int difference = -2; difference <= 2; ++difference) {
       const auto size = static_cast<std::size_t>(
           std::max<std::int64_t>(0, static_cast<std::int64_t>(around) + difference));
@@ -33,16 +44,17 @@ TEST(Fragments, CarryEverySizeAroundTheirBounds) {
   }
 }
 
-TEST(Fragments, NeedRoomForTheLongestMethodName) {
+TEST(Fragments, AreOneForAPayloadOf64KiBWhateverItsPrologue) {
   Pair pair;
   pair.echo();
   const std::string longest(limits::method_bytes_max, 'm');
-  for (std::size_t size = fragment - 300; size < fragment - 250; ++size) {
-    Call call(longest, pattern(size));
+  for (const auto& [bytes, frames] : {std::pair(fragment, 1), std::pair(fragment + 1, 2)}) {
+    Call call(longest, pattern(bytes));
     call.idempotent = true;
     ASSERT_TRUE(pair.client.session.start(call));
+    EXPECT_EQ(frames_of(pair.client.session.output().bytes), frames) << bytes;
     pair.converse();
-    EXPECT_TRUE(call.reply() == pattern(size)) << size;
+    EXPECT_TRUE(call.reply() == pattern(bytes)) << bytes;
   }
 }
 

@@ -44,13 +44,13 @@ TEST(Frame, IsIncompleteAtEveryLengthButItsOwn) {
 }
 
 // Attack 1: the length is judged before the body is waited for.
-TEST(Frame, RefusesALengthOver64KiBFromItsHeaderAlone) {
+TEST(Frame, RefusesALengthOverItsLimitFromItsHeaderAlone) {
   FrameHeader box = header(Kind::call);
-  for (const std::uint32_t lie : {65537u, 0x7FFFFFFFu, 0x80000000u, 0xFFFFFFF0u, 0xFFFFFFFFu}) {
+  for (const std::uint32_t lie : {69635u, 0x7FFFFFFFu, 0x80000000u, 0xFFFFFFF0u, 0xFFFFFFFFu}) {
     box.body_bytes = lie;
     EXPECT_EQ(state_of(box), State::breach) << lie;
   }
-  box.body_bytes = 65536;
+  box.body_bytes = 69634;
   EXPECT_EQ(state_of(box), State::incomplete);
   box.body_bytes = 0;
   EXPECT_EQ(state_of(box), State::whole);
@@ -105,8 +105,8 @@ TEST(Frame, TakesDescriptorsOnlyOnTheFirstFragmentOfWhatMayCarryThem) {
 
 TEST(Frame, SaysWhatIsWrong) {
   const FrameHeader box{
-      .body_bytes = 65537, .kind = Kind::call, .flags = 0, .descriptors = 0, .id = 0};
-  EXPECT_STREQ(parse_frame(std::as_bytes(std::span(&box, 1))).breach, "frame over 64 KiB");
+      .body_bytes = 69635, .kind = Kind::call, .flags = 0, .descriptors = 0, .id = 0};
+  EXPECT_STREQ(parse_frame(std::as_bytes(std::span(&box, 1))).breach, "body over 69,634 bytes");
 }
 
 TEST(Kind, HasANameForEachAndForTheUnknown) {
