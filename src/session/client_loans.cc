@@ -50,7 +50,9 @@ Result<LentMemory*> Client::State::lend(std::uint64_t bytes, Handover kind) {
   link.ask_to_lend();
   if (!shared) {
     lock.unlock();
-    return LentMemory::make(bytes, kind, {});
+    auto memory = LentMemory::make(bytes, kind, {});
+    if (memory) (*memory)->close_with_handles();
+    return memory;
   }
   const auto pool = link.loans();
   // What would be used again may be released by what is there to be read.

@@ -47,7 +47,12 @@ Result<LentMemory*> LentMemory::make(std::uint64_t bytes, Handover kind, MemoryC
   return memory.release();
 }
 
-LentMemory::~LentMemory() { tear_down(memory_.release_mapping(), std::move(charge_)); }
+LentMemory::~LentMemory() { take_down(capacity_); }
+
+/// `together`: as tear_down says.
+void LentMemory::take_down(std::size_t together) {
+  tear_down(memory_.release_mapping(), std::move(charge_), together, memory_.release_file());
+}
 
 Result<void> LentMemory::seal() {
   if (is_sealed() || is_plain() || kind_ != Handover::immutable) return {};
@@ -110,6 +115,7 @@ os::Mapping LoanPool::give_one_up() {
     memories_.pop_back();
     memory->charge_ = MemoryCharge();
     memory->pool_ = nullptr;
+    memory->memory_.close_file();  // the mapping keeps its pages
     return memory->memory_.release_mapping();
   }
   return {};
@@ -188,7 +194,7 @@ void LoanPool::close() {
   for (LentMemory* const memory : left) {
     memory->pool_ = nullptr;
     if (memory->is_free()) {
-      tear_down(memory->memory_.release_mapping(), std::move(memory->charge_), bytes);
+      memory->take_down(bytes);
     }
     memory->drop();
   }

@@ -64,9 +64,15 @@ class LentMemory final : public protocol::Lendable {
     hold();
   }
   void let_go() {
-    handles_.fetch_sub(1, std::memory_order_release);
+    if (handles_.fetch_sub(1, std::memory_order_acq_rel) == 1 && closes_with_handles_) {
+      memory_.close_file();
+    }
     drop();
   }
+  /// From now on its descriptor is closed with its last handle, when no message can name it any
+  /// more: the peer's keeps the pages for as long as it looks at them. For immutable memory of who
+  /// may not read for long that it was released.
+  void close_with_handles() { closes_with_handles_ = true; }
   /// Nothing under way names it, and no peer looks at it.
   [[nodiscard]] bool is_released() const {
     return uses_.load(std::memory_order_acquire) == 0 &&
@@ -85,6 +91,7 @@ class LentMemory final : public protocol::Lendable {
  private:
   friend class LoanPool;
   LentMemory(std::uint64_t capacity, Handover kind) : capacity_(capacity), kind_(kind) {}
+  void take_down(std::size_t together);
   [[nodiscard]] bool is_free() const {
     return handles_.load(std::memory_order_acquire) == 0 &&
            uses_.load(std::memory_order_acquire) == 0;
@@ -92,6 +99,7 @@ class LentMemory final : public protocol::Lendable {
 
   const std::uint64_t capacity_;
   const Handover kind_;
+  bool closes_with_handles_ = false;
   std::atomic<bool> given_ = false;
   std::atomic<bool> sealed_ = false;
   os::Mutex sealing_;

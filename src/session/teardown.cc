@@ -7,16 +7,16 @@
 #include <utility>
 
 #include "os/background.h"
-#include "os/process.h"
 #include "session/loop.h"
 
 namespace tincan::session {
 
 namespace {
 
-/// Its mapping goes first: until then the pages are there.
+/// What is last here goes first: until then the pages are there.
 struct Parcel {
   MemoryCharge charge;
+  os::CloseInChild file;
   os::Mapping mapping;
   Parcel* next = nullptr;
 };
@@ -69,20 +69,23 @@ void put(Queue& queue, Parcel& parcel) {
 
 }  // namespace
 
-void tear_down(os::Mapping&& mapping, MemoryCharge&& charge, std::size_t together) noexcept {
+void tear_down(os::Mapping&& mapping, MemoryCharge&& charge, std::size_t together,
+               os::CloseInChild&& file) noexcept {
   std::unique_ptr<Parcel> parcel;
   const std::size_t bytes = std::max(mapping.bytes().size(), together);
-  if (bytes > teardown_bytes_on_loop_max && !mapping.bytes().empty() &&
-      Loop::current() != nullptr) {
+  const bool is_there = !mapping.bytes().empty() || file.descriptor();
+  if (bytes > teardown_bytes_on_loop_max && is_there && Loop::current() != nullptr) {
     parcel.reset(new (std::nothrow) Parcel);
   }
   Queue* const apart = parcel ? queue() : nullptr;
   if (apart == nullptr) {
     const MemoryCharge until_unmapped(std::move(charge));
+    const os::CloseInChild closed(std::move(file));
     const os::Mapping unmapped(std::move(mapping));
     return;
   }
   parcel->charge = std::move(charge);
+  parcel->file = std::move(file);
   parcel->mapping = std::move(mapping);
   put(*apart, *parcel.release());
 }

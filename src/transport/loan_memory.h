@@ -28,11 +28,11 @@ class LoanMemory {
   [[nodiscard]] os::Sys<void> seal();
   /// To be handed over. A forked child does not have it, as it does not have the mapping.
   [[nodiscard]] const Descriptor& file() const { return file_.descriptor(); }
-  /// Nothing of it is needed any more but what others have of it.
-  [[nodiscard]] os::Mapping release_mapping() {
-    file_.reset();
-    return std::move(mapping_);
-  }
+  /// Nobody is to be handed it any more.
+  void close_file() { file_.reset(); }
+  /// Nothing of it is needed any more but what others have of it: to be taken down.
+  [[nodiscard]] os::CloseInChild release_file() { return std::move(file_); }
+  [[nodiscard]] os::Mapping release_mapping() { return std::move(mapping_); }
 
  private:
   os::CloseInChild file_;

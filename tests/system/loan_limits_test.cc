@@ -4,7 +4,9 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <filesystem>
+#include <optional>
 
 #include "system/loans.h"
 #include "system/raw_loans.h"
@@ -352,6 +354,30 @@ TEST(LoanTeardown, OfManyLargeOnesAtOnceTakesOneThread) {
   ASSERT_TRUE(client.call("let_go", "", unhurried));
   server.end();
   EXPECT_LE(threads_then, threads_before + 1);
+}
+
+// What is sealed is mapped no more, and its pages go with its last descriptor.
+TEST(LoanTeardown, OfWhatIsSealedIsBesideTheLoop) {
+  RunningServer server;
+  std::optional<Loan> kept;
+  std::atomic<bool> was_beside = false;
+  server->on("lend", [&](Request request) {
+    kept = filled(server->loan(32 * mib), 1);
+    request.reply(*kept);
+  });
+  server->on("let_go", [&](Request request) {
+    const std::size_t threads = threads_here();
+    kept.reset();
+    if (threads_here() > threads) was_beside = true;  // unless the thread has been quicker than we
+    request.reply();
+  });
+  server.run();
+  Client client = server.connect({.views_max = 1});
+  for (int i = 0; i < 50 && !was_beside; ++i) {
+    ASSERT_TRUE(client.call("lend", "", unhurried));  // and released at once
+    ASSERT_TRUE(client.call("let_go", "", unhurried));
+  }
+  EXPECT_TRUE(was_beside);
 }
 
 }  // namespace

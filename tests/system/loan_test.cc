@@ -4,6 +4,9 @@
 
 #include <atomic>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
 
 #include "system/loans.h"
 
@@ -152,6 +155,38 @@ TEST(Loan, ThatIsImmutableCanBeSentAgainAndNotWritten) {
   EXPECT_EQ(or_exit(client.call("sum", loan, unhurried)).text(), sum_of(mib, 4));
   EXPECT_TRUE(loan.bytes().empty());
   EXPECT_EQ(or_exit(client.call("sum", loan, unhurried)).text(), sum_of(mib, 4));
+}
+
+/// Descriptors and mappings of memory that was handed over, of both sides.
+std::ptrdiff_t memories_here() {
+  namespace fs = std::filesystem;
+  std::ifstream maps("/proc/self/maps");
+  std::ptrdiff_t count = 0;
+  for (std::string line; std::getline(maps, line);) count += line.contains("memfd:tincan");
+  for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    count += fs::read_symlink(entry, gone).string().contains("memfd:tincan");
+  }
+  return count;
+}
+
+// A client reads only when it is called: a gigabyte may not wait for that.
+TEST(Loan, ThatIsImmutableIsFreedWhenItsServerIsDoneThoughItsClientSleeps) {
+  RunningServer server;
+  std::optional<Request> held;
+  std::atomic<bool> holds = false;
+  server->on("answer_and_hold", [&](Request request) {
+    request.reply();
+    held = std::move(request);
+    holds = true;
+  });
+  server.run();
+  Client client = server.connect({.transport = Transport::socket});
+  ASSERT_TRUE(client.call("answer_and_hold", filled(client.loan(2 * mib), 1), unhurried));
+  ASSERT_TRUE(eventually([&] { return holds.load(); }));
+  EXPECT_GT(memories_here(), 0);
+  held.reset();
+  EXPECT_TRUE(eventually([] { return memories_here() == 0; }));
 }
 
 TEST(SharedView, IsGivenOutAgainOnceItIsReleased) {
