@@ -220,8 +220,8 @@ class Client {
 ///
 /// Between `flush` and `flush` it touches neither lock nor clock nor kernel: that is what makes a
 /// stream of small messages ten and more times as fast as `Client::send`. Nothing is held back on
-/// its own account: what is added waits for `flush`, or until ClientOptions::batch_bytes are
-/// together, and what is sent does not wait.
+/// its own account: what is added waits for `flush`, or until ClientOptions::batch_bytes (half of
+/// them for a ring) are together, and what is sent does not wait.
 ///
 /// Messages of a Sender keep their order, also with other calls of the same thread. A server takes
 /// them best with `Server::on_batch`; any other handler gets them one by one.
@@ -239,7 +239,7 @@ class Sender {
   /// Errors: as `flush`; `message` was not added then.
   Result<void> add(std::span<const std::byte> message) {
     const std::size_t bytes = length_bytes + message.size();
-    if (bytes > batch_bytes_ - used_bytes_ || messages_ == limits::batch_messages_max) {
+    if (bytes > full_bytes_ - used_bytes_ || messages_ == limits::batch_messages_max) {
       return add_after_flush(message);
     }
     put(message);
@@ -278,7 +278,8 @@ class Sender {
   Client::State* client_;
   std::string method_;
   CallOptions options_;
-  std::size_t batch_bytes_;  ///< The most that is collected.
+  std::size_t batch_bytes_;  ///< The most that is collected,
+  std::size_t full_bytes_;   ///< and where the last ones went.
   std::unique_ptr<std::byte[]> memory_;
   std::byte* batch_;  ///< In `memory_`, behind room for what goes before a batch.
   std::size_t used_bytes_ = 0;

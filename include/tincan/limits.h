@@ -153,7 +153,9 @@ inline constexpr std::uint32_t ring_after_calls = 64;
 inline constexpr std::chrono::milliseconds ring_window = 20ms;
 
 /// What a Sender collects before it writes: messages, each behind a length of 4 bytes. Measured: 32
-/// KB were the best size of a write to a socket (shared/performance.md).
+/// KB were the best size of a write to a socket (shared/performance.md); for a ring, where nothing
+/// is won by writing more at once, half of it, which stays in a first-level cache of 48 KB between
+/// the copy into the batch and the one out of it (docs/decisions/0023-batches.md).
 inline constexpr std::size_t batch_bytes = 32ull * 1024;
 /// A client's first Sender asks for so large a socket buffer; the kernel cuts it to
 /// net.core.wmem_max. Chosen: shared/performance.md measures streams with 1 MB.

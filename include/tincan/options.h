@@ -154,7 +154,8 @@ struct ClientOptions {
   /// A larger one is asked for when one of the two was filled, having been half empty meanwhile, so
   /// often in the same time.
   std::uint32_t ring_after_fills = limits::ring_after_fills;
-  /// What a Sender collects before it writes, in bytes: up to limits::fragment_bytes_max.
+  /// What a Sender collects before it writes, in bytes, up to limits::fragment_bytes_max; for a
+  /// ring half of it.
   std::size_t batch_bytes = limits::batch_bytes;
   /// The socket's buffer of a client that has a Sender; the kernel cuts it to net.core.wmem_max.
   std::uint32_t stream_buffer_bytes = limits::stream_buffer_bytes;

@@ -140,7 +140,7 @@ Result<Reply> Client::State::call(std::string_view method, std::span<const std::
   return reply_to(call, options);
 }
 
-Result<void> Client::State::send_batch(std::string_view method, std::span<std::byte> batch,
+Result<bool> Client::State::send_batch(std::string_view method, std::span<std::byte> batch,
                                        std::size_t largest_bytes, const CallOptions& options) {
   if (!may_call(method)) return std::unexpected(why_not(method));
   LinkCall call;
@@ -150,7 +150,7 @@ Result<void> Client::State::send_batch(std::string_view method, std::span<std::b
   call.batch_begin = batch.data();
   call.one_way = call.is_batch = true;
   if (!make(call, options)) return std::unexpected(std::move(call.result.failure()));
-  return {};
+  return call.goes_into_ring;
 }
 
 /// Makes `call` and waits for its end. False: it has failed.

@@ -38,8 +38,9 @@ struct Client::State {
 
   [[nodiscard]] Result<Reply> call(std::string_view method, std::span<const std::byte> payload,
                                    const CallOptions& options, bool one_way);
-  /// One way, of messages of up to `largest_bytes`; see OutgoingCall::is_batch.
-  [[nodiscard]] Result<void> send_batch(std::string_view method, std::span<std::byte> batch,
+  /// One way, of messages of up to `largest_bytes`; see OutgoingCall::is_batch. Whether it went
+  /// into a ring.
+  [[nodiscard]] Result<bool> send_batch(std::string_view method, std::span<std::byte> batch,
                                         std::size_t largest_bytes, const CallOptions& options);
   [[nodiscard]] bool may_call(std::string_view method) const;
   [[gnu::cold, gnu::noinline]] Failure why_not(std::string_view method) const;

@@ -120,7 +120,7 @@ void Link::abandon(LinkCall& call) {
 
 void Link::run(LinkCall& call, Lock& lock, Moment now, Moment deadline) {
   count_call(now);
-  if (call.is_batch && !is_for_streams_) make_room_for_streams();
+  if (call.is_batch) prepare_batch(call);
   join(call);
   if (auto started = start(call); !started) {
     call.result = std::unexpected(std::move(started.error()));
@@ -138,9 +138,10 @@ void Link::run(LinkCall& call, Lock& lock, Moment now, Moment deadline) {
   leave(call);
 }
 
-/// A refusal costs speed alone.
-void Link::make_room_for_streams() {
-  is_for_streams_ = true;
+void Link::prepare_batch(LinkCall& call) {
+  call.goes_into_ring = channel_.has_ring();
+  if (std::exchange(is_for_streams_, true)) return;
+  // A refusal costs speed alone.
   [[maybe_unused]] const auto set = os::set_send_buffer(channel_.fd(), stream_buffer_bytes_);
 }
 

@@ -32,6 +32,7 @@ struct LinkCall : protocol::OutgoingCall {
   HeldView view;                   ///< Where the answer lies; null: in `answer`.
   std::uint64_t lent_bytes = 0;    ///< Of `lending`: of the payload.
   bool waits_for_release = false;  ///< It is no call.
+  bool goes_into_ring = false;     ///< Set of a batch.
   /// An earlier attempt of an idempotent call ended as *unknown*: it never ends as *not sent*.
   bool may_have_run = false;
 
@@ -216,7 +217,7 @@ class Link final : private protocol::Events {
   void ring_room_waiter();
   void take(os::Sys<transport::Channel::Read> read);
   void decode();
-  void make_room_for_streams();
+  void prepare_batch(LinkCall& call);
   void finish_after_deadline(LinkCall& call, Lock& lock, Moment now);
   void write_all();
   void write_some();

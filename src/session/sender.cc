@@ -18,6 +18,7 @@ Sender::Sender(Client::State& client, std::string_view method, const CallOptions
       method_(method),
       options_{.deadline = options.deadline, .idempotent = options.idempotent},
       batch_bytes_(client.batch_bytes()),
+      full_bytes_(batch_bytes_),
       memory_(
           std::make_unique_for_overwrite<std::byte[]>(protocol::batch_front_bytes + batch_bytes_)),
       batch_(memory_.get() + protocol::batch_front_bytes) {}
@@ -27,6 +28,7 @@ Sender::Sender(Sender&& other) noexcept
       method_(std::move(other.method_)),
       options_(other.options_),
       batch_bytes_(other.batch_bytes_),
+      full_bytes_(other.full_bytes_),
       memory_(std::move(other.memory_)),
       batch_(other.batch_),
       used_bytes_(std::exchange(other.used_bytes_, 0)),
@@ -40,6 +42,7 @@ Sender& Sender::operator=(Sender&& other) noexcept {
   method_ = std::move(other.method_);
   options_ = other.options_;
   batch_bytes_ = other.batch_bytes_;
+  full_bytes_ = other.full_bytes_;
   memory_ = std::move(other.memory_);
   batch_ = other.batch_;
   used_bytes_ = std::exchange(other.used_bytes_, 0);
@@ -54,7 +57,7 @@ void Sender::clear() { used_bytes_ = messages_ = largest_bytes_ = 0; }
 
 Result<void> Sender::add_after_flush(std::span<const std::byte> message) {
   if (auto flushed = flush(); !flushed) return flushed;
-  if (length_bytes + message.size() > batch_bytes_) return send_alone(message);
+  if (length_bytes + message.size() > full_bytes_) return send_alone(message);
   put(message);
   return {};
 }
@@ -73,8 +76,12 @@ Result<void> Sender::send_alone(std::span<const std::byte> message) {
 
 Result<void> Sender::flush() {
   if (messages_ == 0) return {};
-  auto sent = or_no_memory([&] {
-    return client_->send_batch(method_, {batch_, used_bytes_}, largest_bytes_, options_);
+  auto sent = or_no_memory([&]() -> Result<void> {
+    const auto in_ring =
+        client_->send_batch(method_, {batch_, used_bytes_}, largest_bytes_, options_);
+    if (!in_ring) return std::unexpected(in_ring.error());
+    full_bytes_ = *in_ring ? batch_bytes_ / 2 : batch_bytes_;
+    return {};
   });
   if (!sent && sent.error().cause() == Cause::unsupported) sent = send_one_by_one();
   clear();

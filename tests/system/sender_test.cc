@@ -253,6 +253,23 @@ TEST(Sender, CollectsAsMuchAsItIsTold) {
   }
 }
 
+TEST(Sender, CollectsHalfAsMuchForARing) {
+  RunningServer server;
+  std::vector<std::size_t> sizes;
+  server->on_batch("log", [&](const Batch& batch) { sizes.push_back(batch.size()); });
+  server.run();
+  Client client = server.connect({.transport = Transport::ring, .batch_bytes = 1000});
+  Sender sender = or_exit(client.sender("log", patient));
+  for (int i = 0; i < 400; ++i) ASSERT_TRUE(sender.add("123456"));
+  ASSERT_TRUE(sender.add(std::string(600, 'x')));  // too large for half, and so it goes alone
+  or_exit(client.call("tincan.ping", "", patient));
+  server.end();
+  std::vector<std::size_t> expected{100};  // before it is known where they go
+  expected.insert(expected.end(), 6, 50);
+  expected.push_back(1);
+  EXPECT_EQ(sizes, expected);
+}
+
 TEST(Sender, SendsOneByOneToAServerThatKnowsNoBatches) {
   RawServer server;
   auto [client, peer] = server.connect();
