@@ -107,7 +107,7 @@ void add_times(CLI::App& app, BenchChoice& choice) {
     choice.rounds = static_cast<std::uint64_t>(*rounds);
   };
   app.add_option_function<std::string>("--rounds", take_rounds,
-                                       "Of each table (default 11; --quick 5, --full 31)")
+                                       "Of each table (default 11; --quick 5, --full 20)")
       ->type_name("N");
   add_duration(app, "--round-time", choice.round_time,
                "Of each row in a round (default 15ms; --quick 8ms, --full 20ms)");
@@ -133,7 +133,7 @@ Command add_bench(CLI::App& tool, std::string command) {
       tool, "bench", "Measure every way in which two processes can talk", arguments->json);
   CLI::Option* const quick =
       app->add_flag("--quick", arguments->quick, "A few tables, in under 15 seconds");
-  app->add_flag("--full", arguments->full, "All tables, in some 15 minutes")->excludes(quick);
+  app->add_flag("--full", arguments->full, "All tables, in under 20 minutes")->excludes(quick);
   add_choice(*app, arguments->choice);
   add_times(*app, arguments->choice);
   app->add_flag("--peers", arguments->peers, "Libraries too: those that were built as peers");

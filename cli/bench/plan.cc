@@ -215,7 +215,7 @@ class Planner {
     };
     const RoundTimes times = choice_.extent == Extent::quick   ? RoundTimes{5, 8ms, 2500ms}
                              : choice_.extent == Extent::usual ? RoundTimes{11, 15ms, 6s}
-                                                               : RoundTimes{31, 20ms, 45s};
+                                                               : RoundTimes{20, 20ms, 28s};
     plan_.rounds = static_cast<unsigned>(choice_.rounds.value_or(times.rounds));
     plan_.passes = plan_.rounds < rounds_of_one_pass ? 1 : 5;
     plan_.round_time = choice_.round_time.value_or(times.round_time);
