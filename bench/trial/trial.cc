@@ -73,7 +73,8 @@ struct Trial::Process {
     ::close(control);
     if (pid < 0) return;
     ::kill(pid, SIGKILL);
-    ::waitpid(pid, nullptr, 0);
+    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
   }
   [[nodiscard]] std::string how_it_ended();
 };

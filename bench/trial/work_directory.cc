@@ -1,12 +1,19 @@
 #include "trial/work_directory.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <stdexcept>
+#include <thread>
 
 namespace bench {
+
+namespace {
+/// Chosen: half a second, after which it is left behind.
+constexpr int attempts_max = 50;
+}  // namespace
 
 WorkDirectory::WorkDirectory() {
   const char* const set = std::getenv("TMPDIR");
@@ -19,8 +26,14 @@ WorkDirectory::WorkDirectory() {
 }
 
 WorkDirectory::~WorkDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
+  // Again where something came into it meanwhile: seen once in some 500 interrupted runs beside
+  // busy processes, with the socket of a server that had been killed.
+  for (int attempts = 0; attempts < attempts_max; ++attempts) {
+    std::error_code error;
+    std::filesystem::remove_all(path_, error);
+    if (!error) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
 }
 
 }  // namespace bench
